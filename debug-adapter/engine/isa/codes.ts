@@ -1,0 +1,64 @@
+/** Facts about iced `Code` values, for messages and tests. */
+import { Code, CodeExt, Mnemonic } from 'iced-x86';
+
+/** How one instruction form is written in the SDM and where it exists. */
+export interface CodeFacts {
+  readonly name: string;
+  /** SDM notation of the bytes: `REX.W 01 /r`. */
+  readonly opCodeString: string;
+  /** SDM notation of the instruction: `ADD r/m64, r64`. */
+  readonly instructionString: string;
+  /** Lower case. */
+  readonly mnemonic: string;
+  readonly mode16: boolean;
+  readonly mode32: boolean;
+  readonly mode64: boolean;
+}
+
+/** Name of a `Code` value, `Add_rm64_r64`; throws for a number iced does not use (a bug in the caller). */
+export function codeName(code: number): string {
+  const name = Code[code];
+  if (name === undefined) throw new Error(`no iced Code has the number ${code}`);
+  return name;
+}
+
+/** The `Code` value of a name; undefined when iced has none of that name. */
+export function codeByName(name: string): number | undefined {
+  const value: unknown = (Code as unknown as Record<string, unknown>)[name];
+  return typeof value === 'number' ? value : undefined;
+}
+
+/** Mnemonic of a `Code` value in lower case, `vmlaunch`. */
+export function mnemonicOf(code: number): string {
+  const info = CodeExt.opCode(code);
+  try {
+    return mnemonicName(info.mnemonic);
+  } finally {
+    info.free();
+  }
+}
+
+/** Lower-case name of an iced `Mnemonic` number. */
+export function mnemonicName(mnemonic: number): string {
+  const name = Mnemonic[mnemonic];
+  if (name === undefined) throw new Error(`no iced Mnemonic has the number ${mnemonic}`);
+  return name.toLowerCase();
+}
+
+/** What iced knows about the encoding of a `Code` value. */
+export function codeFacts(code: number): CodeFacts {
+  const info = CodeExt.opCode(code);
+  try {
+    return {
+      name: codeName(code),
+      opCodeString: info.opCodeString,
+      instructionString: info.instructionString,
+      mnemonic: mnemonicName(info.mnemonic),
+      mode16: info.mode16,
+      mode32: info.mode32,
+      mode64: info.mode64,
+    };
+  } finally {
+    info.free();
+  }
+}
