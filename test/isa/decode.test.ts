@@ -48,7 +48,7 @@ const ROWS: readonly [CodeBits, string, bigint, Partial<DecodedInstruction>][] =
     32,
     'a1 00 00 00 80',
     0n,
-    { displacement: 0x8000_0000n, displacementLo: -0x8000_0000, displacementHi: -1, addressSize: 4 },
+    { displacement: 0x8000_0000n, displacementLo: -0x8000_0000, displacementHi: 0, addressSize: 4 },
   ],
   [64, '48 c7 c0 ff ff ff ff', 0n, { immediateLo: -1, immediateHi: -1, op1Kind: OpKind.Immediate32to64 }],
   [64, '48 b8 88 77 66 55 44 33 22 11', 0n, { immediateLo: 0x55667788, immediateHi: 0x11223344 }],
