@@ -1,0 +1,218 @@
+/**
+ * The machine's vocabulary as the debugger sees it: what can be asked, why it stopped, what it did.
+ * Values only; the class that does it is `machine.ts`.
+ */
+import type { CodeBits, Program } from '../base/program.ts';
+import type { EptWalk, Walk, WalkAccess } from '../memory/walk-types.ts';
+import type { RegisterName } from '../cpu/registers.ts';
+import type { EntryCheckReport, VmExit, VmcsFieldKey, VmInstructionFailure } from '../vmx/types.ts';
+
+/**
+ * - `bare`: the program owns the simulated machine and may run its own VMXON ... VMLAUNCH.
+ * - `vm`: the built-in hypervisor runs the program in VMX non-root operation under EPT.
+ */
+export type MachineMode = 'bare' | 'vm';
+
+export interface MachineOptions {
+  readonly program: Program;
+  readonly mode: MachineMode;
+  /** Guest-physical memory in bytes, a multiple of 4 KiB. */
+  readonly memoryBytes: number;
+  /** Bytes the guest sends to COM1, port E9h or the firmware's teletype, as they come. */
+  readonly onConsole: (bytes: Uint8Array, source: ConsoleSource) => void;
+}
+
+export type ConsoleSource = 'com1' | 'e9' | 'firmware';
+
+export type AddressSpace = 'linear' | 'guest-physical' | 'host-physical';
+
+/** How one event was delivered into the guest, kept to explain double and triple faults. */
+export interface FaultRecord {
+  /** Exception or interrupt vector. */
+  readonly vector: number;
+  /** `#PF`, `#GP` ...; `INT 21h` for interrupts. */
+  readonly name: string;
+  readonly errorCode: number | undefined;
+  /** Linear address of a page fault. */
+  readonly linear: bigint | undefined;
+  /** Where the faulting instruction is. */
+  readonly rip: bigint;
+  /** Why in one sentence, as far as the machine knows: `segment not present`, `write to a read-only page` ... */
+  readonly because: string;
+}
+
+/** One VM exit as the log keeps it. */
+export interface VmExitRecord {
+  /** Counts from 1 since reset. */
+  readonly number: number;
+  /** Instructions retired before it. */
+  readonly instruction: number;
+  readonly cpu: number;
+  readonly exit: VmExit;
+  /** Guest RIP saved in the VMCS. */
+  readonly guestRip: bigint;
+  /** Guest CS base + RIP. */
+  readonly guestLinearRip: bigint;
+}
+
+/** One named step of a built-in hypervisor's exit handler and what it may touch. */
+export interface HandlerStep {
+  readonly name: string;
+  /** One sentence for the stack frame and the stop description. */
+  readonly describes: string;
+  readonly touches: { readonly vmcs: readonly VmcsFieldKey[]; readonly registers: readonly RegisterName[]; readonly memory: readonly string[] };
+}
+
+/** The handler that is being run between a VM exit and the next VM entry (mode `vm` only). */
+export interface HandlerState {
+  readonly handler: string;
+  readonly exit: VmExitRecord;
+  /** Steps already completed, in order. */
+  readonly done: readonly HandlerStep[];
+  /** The step that runs next. */
+  readonly next: HandlerStep;
+}
+
+/** Why `run` returned. */
+export type Stop =
+  /** The instruction budget of the request is used up (also how single steps end). */
+  | { readonly kind: 'budget' }
+  /** `pause` was asked for. */
+  | { readonly kind: 'pause' }
+  /** About to execute an address in `StopConditions.breakpoints`. */
+  | { readonly kind: 'breakpoint'; readonly linear: bigint }
+  /** A watched range was touched; the instruction that did it has completed. */
+  | { readonly kind: 'watchpoint'; readonly id: number; readonly linear: bigint; readonly access: 'read' | 'write' }
+  /** A VM exit matched; state is the host's, the next thing to run is the exit handler's first step or instruction. */
+  | { readonly kind: 'vm-exit'; readonly record: VmExitRecord }
+  /** A step of the built-in hypervisor's handler has completed. */
+  | { readonly kind: 'handler-step'; readonly state: HandlerState | undefined }
+  /** The guest raised an exception that matched; it is about to be delivered. */
+  | { readonly kind: 'exception'; readonly fault: FaultRecord }
+  /** VMLAUNCH or VMRESUME (or another VMX instruction) failed and `StopConditions.vmEntryFailure` is set. */
+  | { readonly kind: 'vm-entry-failure'; readonly report: EntryFailure }
+  | { readonly kind: 'triple-fault'; readonly chain: readonly FaultRecord[] }
+  /** Something the machine does not implement: it stops rather than guess. */
+  | { readonly kind: 'unimplemented'; readonly what: string; readonly bytes: Uint8Array; readonly linear: bigint }
+  /** HLT (or shutdown) from which no enabled event can ever wake the processor. */
+  | { readonly kind: 'halted'; readonly because: string }
+  /** The guest ended the machine (port F4h, 8900h); `status` is the process status isa-debug-exit defines. */
+  | { readonly kind: 'power-off'; readonly status: number };
+
+export interface EntryFailure {
+  readonly instruction: 'VMLAUNCH' | 'VMRESUME' | 'VMXON' | 'VMCLEAR' | 'VMPTRLD' | 'VMREAD' | 'VMWRITE' | 'INVEPT' | 'INVVPID' | 'VMCALL' | 'VMXOFF' | 'VMPTRST' | 'VMFUNC';
+  readonly linear: bigint;
+  /** VMfailInvalid / VMfailValid(n), or undefined where the failure is a VM exit with bit 31 set. */
+  readonly failure: VmInstructionFailure | undefined;
+  /** Basic exit reason 33, 34 or 41 where entry failed after loading began. */
+  readonly exitReason: number | undefined;
+  readonly qualification: bigint;
+  /** Every check that fails (not only the first). */
+  readonly failed: readonly FailedCheck[];
+}
+
+export interface FailedCheck extends EntryCheckReport {
+  /** Where the fields of the check were last written. */
+  readonly lastWrites: readonly VmcsWrite[];
+}
+
+export interface VmcsWrite {
+  readonly field: VmcsFieldKey;
+  /** Undefined: never written since VMCLEAR. */
+  readonly instruction: number | undefined;
+  readonly linear: bigint | undefined;
+}
+
+export interface Watchpoint {
+  readonly id: number;
+  readonly linear: bigint;
+  readonly bytes: number;
+  readonly access: 'read' | 'write' | 'readWrite';
+}
+
+export interface StopConditions {
+  /** Linear addresses (CS base + RIP). */
+  readonly breakpoints: ReadonlySet<bigint>;
+  readonly watchpoints: readonly Watchpoint[];
+  readonly vmExit: (record: VmExitRecord) => boolean;
+  readonly exception: (fault: FaultRecord) => boolean;
+  readonly vmEntryFailure: boolean;
+}
+
+export interface RunRequest {
+  /** At most this many instructions (or handler steps) are retired; 1 = single step. */
+  readonly maxInstructions: number;
+  /** Do not stop on a breakpoint at the very first instruction. */
+  readonly ignoreFirstBreakpoint: boolean;
+  /** Whether each completed handler step of the built-in hypervisor stops (`stepIn`), or handlers run through. */
+  readonly handlerSteps: 'stop' | 'run';
+}
+
+export interface SegmentView {
+  readonly name: 'ES' | 'CS' | 'SS' | 'DS' | 'FS' | 'GS' | 'LDTR' | 'TR';
+  readonly selector: number;
+  readonly base: bigint;
+  readonly limit: number;
+  /** Access rights in the VMCS format (SDM Vol. 3C, "Guest Register State", 24.4.1). */
+  readonly accessRights: number;
+}
+
+/** What kind of code the processor is running now. */
+export interface CpuModeView {
+  readonly operation: 'real' | 'virtual-8086' | 'protected' | 'compatibility' | '64-bit';
+  readonly bits: CodeBits;
+  readonly cpl: 0 | 1 | 2 | 3;
+  readonly paging: 'off' | '32-bit' | 'PAE' | '4-level' | '5-level';
+  readonly vmx: 'off' | 'root' | 'non-root';
+  readonly activity: 'active' | 'hlt' | 'shutdown' | 'wait-for-sipi';
+}
+
+export interface VmcsFieldView {
+  readonly key: VmcsFieldKey;
+  readonly value: bigint;
+}
+
+/** Reads the machine without changing anything: no accessed bit, no TLB fill, no FIFO pop. */
+export interface Inspector {
+  mode(cpu: number): CpuModeView;
+  register(cpu: number, name: RegisterName): bigint;
+  segments(cpu: number): readonly SegmentView[];
+  /** Bytes readable from `address` on; shorter than asked where memory ends or is not mapped. */
+  readMemory(space: AddressSpace, address: bigint, bytes: number, cpu: number): Uint8Array;
+  /** The guest's own page walk for `linear`, each table read with its EPT walk where EPT is on. Works from stored guest state while a handler runs. */
+  walk(linear: bigint, access: WalkAccess, cpu: number): Walk;
+  walkEpt(guestPhysical: number, access: WalkAccess, cpu: number): EptWalk | undefined;
+  /** Guest-physical address of a current VMCS and all its fields; undefined where there is none. */
+  vmcs(cpu: number): { readonly address: number; readonly launched: boolean; readonly fields: readonly VmcsFieldView[] } | undefined;
+  lastVmcsWrite(field: VmcsFieldKey, cpu: number): VmcsWrite;
+  /** Devices with their registers, for views. */
+  devices(): readonly { readonly name: string; readonly registers: readonly { readonly name: string; readonly value: number; readonly meaning: string }[] }[];
+}
+
+/** What `engine/index.ts` hands out: one whole machine. */
+export interface Machine {
+  readonly options: MachineOptions;
+  readonly cpuCount: number;
+  readonly inspect: Inspector;
+  /** Instructions retired since reset, on all processors. */
+  readonly instructionsRetired: number;
+  /** Exits since reset in order; the oldest are dropped above a fixed cap, `exitCounts` never. */
+  readonly exits: readonly VmExitRecord[];
+  readonly exitCounts: ReadonlyMap<string, number>;
+  /** The running handler of the built-in hypervisor; undefined while guest code is next. */
+  readonly handler: HandlerState | undefined;
+  setStopConditions(conditions: StopConditions): void;
+  /** Runs synchronously. Never throws for anything a guest does. */
+  run(request: RunRequest): Stop;
+  /** Back to power-on with the same options; stop conditions stay. */
+  reset(): void;
+  /** Sets a register as a debugger does; returns why not (a sentence) where the processor could not hold the value. */
+  setRegister(cpu: number, name: RegisterName, value: bigint): string | undefined;
+  setVmcsField(cpu: number, field: VmcsFieldKey, value: bigint): string | undefined;
+  /** Writes through translation without setting accessed bits; returns bytes written. */
+  writeMemory(space: AddressSpace, address: bigint, bytes: Uint8Array, cpu: number): number;
+  /** Console input for COM1, stamped with the current instruction count. */
+  sendInput(bytes: Uint8Array): void;
+  /** WASM to JS calls since reset, for the bench. */
+  readonly crossings: number;
+}
