@@ -1,0 +1,130 @@
+/**
+ * The processor as instructions written in TypeScript see it (system instructions, VMX, event delivery). Implemented by
+ * `cpu.ts`; VMX plugs into it through `Intercepts`.
+ */
+import type { PhysicalMemory } from '../memory/physical.ts';
+import type { DecodedInstruction } from '../isa/decode.ts';
+import type { SegmentName } from './layout.ts';
+import type { CpuState } from './state.ts';
+
+/** Kind of event being delivered (VM-entry interruption-information type field, SDM Vol. 3C, 24.8.3). */
+export type EventType = 'external' | 'nmi' | 'hardware-exception' | 'software-interrupt' | 'privileged-software' | 'software-exception';
+
+export interface DeliveredEvent {
+  readonly vector: number;
+  readonly type: EventType;
+  readonly errorCode: number | undefined;
+  /** Bytes of the INT n, INT1, INT3 or INTO instruction for the software types: the pushed RIP is behind it. */
+  readonly instructionBytes: number;
+  /** Linear address for #PF: goes to CR2. */
+  readonly linear?: bigint;
+  readonly because?: string;
+}
+
+export interface Cpu {
+  readonly state: CpuState;
+  readonly physical: PhysicalMemory;
+  readonly intercepts: Intercepts;
+
+  /** Linear memory accesses at the current CPL through paging (and EPT); throw `GuestFault` or `VmExitTaken`. `bytes` may cross pages. */
+  readLinear(linear: bigint, bytes: 1 | 2 | 4 | 8): bigint;
+  writeLinear(linear: bigint, bytes: 1 | 2 | 4 | 8, value: bigint): void;
+  /** The same as an implicit supervisor access (descriptor tables, TSS), whatever the CPL (SDM Vol. 3A, "Access Rights" 4.6.1). */
+  readSystem(linear: bigint, bytes: 1 | 2 | 4 | 8): bigint;
+  writeSystem(linear: bigint, bytes: 1 | 2 | 4 | 8, value: bigint): void;
+
+  /** Offset and segment of a memory operand, segment checks made for the access; gives its linear address. */
+  linearOperand(instruction: DecodedInstruction, bytes: number, access: 'read' | 'write'): bigint;
+  /** Operand number 0-4 as an unsigned value of `bytes` bytes: register, memory or immediate. */
+  readOperand(instruction: DecodedInstruction, operand: number, bytes: 1 | 2 | 4 | 8): bigint;
+  writeOperand(instruction: DecodedInstruction, operand: number, bytes: 1 | 2 | 4 | 8, value: bigint): void;
+
+  /** Translates guest-physical to host-physical under the EPT in force (identity without); EPT faults become VM exits. */
+  translateGuestPhysical(guestPhysical: number, access: 'read' | 'write' | 'execute'): number;
+
+  /** RIP of the instruction being executed and of the one behind it. While a handler runs, state.rip is the former. */
+  readonly nextRip: bigint;
+  setNextRip(rip: bigint): void;
+
+  /** Recomputes CPL, code size, stack mask, TLB tag and decode mode after CS, SS, RFLAGS.VM, CR0, CR4, EFER or VMX mode changed. */
+  modeChanged(): void;
+  /** Drops cached translations of the current address space (MOV CR3), or of everything. */
+  flushTlb(what: 'current' | 'all' | { readonly vpid: number } | { readonly eptPointer: bigint }): void;
+  flushPage(linear: bigint): void;
+
+  /** Delivers an event through the IDT (or IVT), with all checks; nested faults become #DF, then triple fault. May take a VM exit. */
+  deliver(event: DeliveredEvent): void;
+  /** Loads a segment register as MOV Sreg does. */
+  loadSegment(name: SegmentName, selector: number): void;
+  /** Physical-address width, CPUID.80000008H:EAX[7:0]. */
+  readonly physicalBits: number;
+  /** Time-stamp counter as RDTSC would read it outside VMX non-root operation. */
+  timeStampCounter(): bigint;
+  /** RDMSR / WRMSR without intercepts; throw `GuestFault` #GP for a bad value, `MachineStop` for an MSR that is not built. */
+  readMsr(index: number): bigint;
+  writeMsr(index: number, value: bigint): void;
+  /** Enters shutdown after a triple fault. */
+  shutdown(): void;
+}
+
+/** Instructions that ask the port below, with the facts the decision needs. */
+export type InterceptedInstruction =
+  | { readonly kind: 'cpuid' | 'hlt' | 'invd' | 'wbinvd' | 'getsec' | 'xsetbv' | 'rdtsc' | 'rdtscp' | 'rdpmc' | 'pause' | 'monitor' | 'mwait' | 'rsm' }
+  | { readonly kind: 'vmx'; readonly mnemonic: 'vmcall' | 'vmclear' | 'vmlaunch' | 'vmptrld' | 'vmptrst' | 'vmread' | 'vmresume' | 'vmwrite' | 'vmxoff' | 'vmxon' | 'invept' | 'invvpid' }
+  | { readonly kind: 'invlpg'; readonly linear: bigint }
+  | { readonly kind: 'invpcid' }
+  | { readonly kind: 'io'; readonly port: number; readonly bytes: 1 | 2 | 4; readonly direction: 'in' | 'out'; readonly string: boolean; readonly rep: boolean; readonly immediate: boolean; readonly linear: bigint }
+  | { readonly kind: 'rdmsr' | 'wrmsr'; readonly msr: number }
+  | { readonly kind: 'mov-to-cr'; readonly cr: 0 | 3 | 4 | 8; readonly register: number; readonly value: bigint }
+  | { readonly kind: 'mov-from-cr'; readonly cr: 3 | 8; readonly register: number }
+  | { readonly kind: 'clts' }
+  | { readonly kind: 'lmsw'; readonly source: number; readonly memory: boolean; readonly linear: bigint }
+  | { readonly kind: 'mov-dr'; readonly dr: number; readonly register: number; readonly direction: 'to' | 'from' }
+  | { readonly kind: 'descriptor-table'; readonly mnemonic: 'lgdt' | 'lidt' | 'sgdt' | 'sidt' | 'lldt' | 'ltr' | 'sldt' | 'str' }
+  | { readonly kind: 'rdrand' | 'rdseed' }
+  | { readonly kind: 'task-switch'; readonly selector: number; readonly source: 'call' | 'iret' | 'jmp' | 'gate' };
+
+/**
+ * What VT-x may do to an instruction or event in VMX non-root operation. Declared here because the processor asks;
+ * implemented by `vmx/`. All are called only while `state.vmxMode` is non-root. "Exits" means: the VM exit has been taken
+ * (guest state saved, host state loaded) and `VmExitTaken` is thrown.
+ */
+export interface Intercepts {
+  /** Exits if the controls say so, otherwise returns. */
+  instruction(what: InterceptedInstruction, instruction: DecodedInstruction): void;
+  /** Value a MOV to CR0/CR4 (or LMSW, CLTS) really writes under the guest/host mask; called after `instruction` did not exit. */
+  writableControlRegister(cr: 0 | 4, value: bigint): bigint;
+  /** Value a guest reads from CR0/CR4 under mask and read shadow. */
+  readControlRegister(cr: 0 | 4): bigint;
+  /** Exits if the exception bitmap (with the page-fault mask and match) says so. */
+  exception(event: DeliveredEvent): void;
+  /** Exits for a triple fault. */
+  tripleFault(): void;
+  /** True when external interrupts cause VM exits (RFLAGS.IF then does not matter). */
+  externalInterruptsExit(): boolean;
+  /** Takes the exit; with "acknowledge interrupt on exit" the vector comes from `acknowledge()`. */
+  externalInterrupt(acknowledge: () => number): void;
+  /** Called at an instruction boundary: exits if an interrupt or NMI window is open and asked for, or the preemption timer expired. */
+  boundary(): void;
+  /** Whether `boundary` may have something to do before the next event: keeps the fast loop fast. */
+  wantsBoundary(): boolean;
+  /** EPT found no permission or a malformed entry: takes exit 48 or 49. `linear` undefined for accesses to paging structures of the guest's own walk that have no linear address. */
+  eptFault(fault: EptFault): never;
+  /** RDTSC value seen by the guest, offset and scaled. */
+  timeStampCounter(value: bigint): bigint;
+  /** Event whose delivery is in progress, for IDT-vectoring information; undefined ends it. */
+  vectoring(event: DeliveredEvent | undefined): void;
+  /** The instruction (opcode of the VMX group) executed in VMX root operation or outside VMX; also in non-root after `instruction` did not exit. */
+}
+
+export interface EptFault {
+  readonly kind: 'violation' | 'misconfiguration';
+  readonly guestPhysical: number;
+  readonly linear: bigint | undefined;
+  /** Bits 0-2 of the qualification: data read, data write, fetch. */
+  readonly access: { readonly read: boolean; readonly write: boolean; readonly execute: boolean };
+  /** AND of the permissions of all entries used, bits 3-5. */
+  readonly permissions: number;
+  /** The access is to a paging-structure entry during a walk, not to the final address (bit 8 clear). */
+  readonly duringWalk: boolean;
+}
