@@ -77,8 +77,10 @@ export const LAYOUT = {
   /** PAE page-directory-pointer registers PDPTE0..3. q q q q */
   pdpte: 784,
 
-  /** Address-space tag of data accesses at CPL 0-2 and CPL 3 (TLB tag bits). See memory/tlb.ts. d */
+  /** Space tag of accesses at the current CPL, see memory/tlb.ts. d */
   tlbTag: 832,
+  /** tlbMix(tlbTag). d */
+  tlbMix: 968,
   /** Bit 0: an event may be due (pending interrupt, debug trap, stop): leave the loop at the next boundary. d */
   attention: 836,
   /** Instructions left before the loop returns. d, signed */
