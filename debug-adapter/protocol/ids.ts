@@ -1,0 +1,31 @@
+/** Names that package.json's `contributes`, the extension and the adapter must spell the same way. */
+
+/** `type` of a launch configuration. */
+export const DEBUG_TYPE = 'hyperstep';
+/** Language of guest programs in NASM syntax. */
+export const LANGUAGE_ID = 'nasm-guest';
+
+export const VIEWS = {
+  pageTables: 'hyperstep.pageTables',
+  vmExits: 'hyperstep.vmExits',
+  vmcs: 'hyperstep.vmcs',
+} as const;
+export type ViewId = (typeof VIEWS)[keyof typeof VIEWS];
+
+export const COMMANDS = {
+  /** Debug the program in the active editor with default attributes. */
+  debugFile: 'hyperstep.debugFile',
+  /** Run it without stopping. */
+  runFile: 'hyperstep.runFile',
+  /** Resume until the next VM exit, whatever its reason. */
+  runToNextExit: 'hyperstep.runToNextExit',
+  /** Ask for an address and show its page walk. */
+  walkAddress: 'hyperstep.walkAddress',
+  /** Open the memory behind a memory reference in the hex editor. */
+  openMemory: 'hyperstep.openMemory',
+  /** Change one VMCS field. */
+  setVmcsField: 'hyperstep.setVmcsField',
+  copyVmcs: 'hyperstep.copyVmcs',
+  copyVmExits: 'hyperstep.copyVmExits',
+} as const;
+export type CommandId = (typeof COMMANDS)[keyof typeof COMMANDS];
