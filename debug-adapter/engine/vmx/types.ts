@@ -5,7 +5,8 @@ export type { ExitName } from './exit-reasons.ts';
 export type { VmcsFieldKey } from './vmcs-fields.ts';
 
 /** VMfailInvalid (CF) or VMfailValid (ZF and the VM-instruction error field). SDM Vol. 3C, "Conventions", 30.2. */
-export type VmInstructionFailure = { readonly kind: 'VMfailInvalid' } | { readonly kind: 'VMfailValid'; readonly error: number };
+export type VmInstructionFailure =
+  { readonly kind: 'VMfailInvalid' } | { readonly kind: 'VMfailValid'; readonly error: number };
 
 /** One VM exit with everything its handler needs, as the VMCS exit-information fields hold it. */
 export interface VmExit {
