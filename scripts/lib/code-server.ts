@@ -10,16 +10,18 @@ import type { CodeServer } from './vscode-install.ts';
 
 export type Settings = Readonly<Record<string, unknown>>;
 
-/** A workbench without greetings, suggestions, background traffic and animation. */
+/**
+ * A workbench without greetings, suggestions, background traffic and animation. Values are spelled as this VS Code spells them now:
+ * it rewrites the file when it finds older spellings.
+ */
 export const QUIET_SETTINGS: Settings = {
-  'chat.commandCenter.enabled': false,
   'chat.disableAIFeatures': true,
   'debug.confirmOnExit': 'never',
   'debug.openDebug': 'openOnSessionStart',
   'debug.toolBarLocation': 'docked',
   'editor.minimap.enabled': false,
   'extensions.autoCheckUpdates': false,
-  'extensions.autoUpdate': false,
+  'extensions.autoUpdate': 'off',
   'extensions.ignoreRecommendations': true,
   'files.hotExit': 'off',
   'files.simpleDialog.enable': true,
@@ -31,7 +33,7 @@ export const QUIET_SETTINGS: Settings = {
   'update.mode': 'none',
   'window.autoDetectColorScheme': false,
   'window.commandCenter': false,
-  'workbench.colorTheme': 'Default Dark Modern',
+  'workbench.colorTheme': 'Dark Modern',
   'workbench.enableExperiments': false,
   'workbench.reduceMotion': 'on',
   'workbench.secondarySideBar.defaultVisibility': 'hidden',
@@ -65,7 +67,7 @@ export class Scratch {
     return path.join(this.root, 'server.log');
   }
 
-  /** VS Code watches the file: settings of a running workbench change too. */
+  /** Read when a workbench opens; a running one does not notice changes. */
   writeSettings(settings: Settings): void {
     writeFileSync(path.join(this.userData, 'User', 'settings.json'), JSON.stringify(settings, null, 1));
   }

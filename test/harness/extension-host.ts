@@ -12,7 +12,6 @@ export async function run(): Promise<void> {
   const mocha = new Mocha({
     ui: 'bdd',
     timeout: 60_000,
-    color: true,
     reporter: Reporter as unknown as Mocha.ReporterConstructor,
   });
   const pattern = process.env['HYPERSTEP_TEST_GREP'];
