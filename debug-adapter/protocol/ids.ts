@@ -21,6 +21,12 @@ export const COMMANDS = {
   runToNextExit: 'hyperstep.runToNextExit',
   /** Ask for an address and show its page walk. */
   walkAddress: 'hyperstep.walkAddress',
+  /** Show the page walk of the variable or watch expression it is invoked on. */
+  walkVariable: 'hyperstep.walkVariable',
+  /** Ask which kind of access (read, write, execute; user or supervisor) the page walk is judged as. */
+  chooseWalkAccess: 'hyperstep.chooseWalkAccess',
+  /** Append older exits to the view of VM exits. */
+  olderVmExits: 'hyperstep.olderVmExits',
   /** Open the memory behind a memory reference in the hex editor. */
   openMemory: 'hyperstep.openMemory',
   /** Change one VMCS field. */
