@@ -49,8 +49,15 @@ async function bundleStyles(view: string, production: boolean): Promise<void> {
   for (const file of outputFiles) writeFileSync(fromRoot(output), file.contents);
 }
 
+export interface BuildChoice {
+  /** Minified, without source maps, and complete. */
+  readonly production: boolean;
+  /** Says nothing about what went well. */
+  readonly quiet?: boolean;
+}
+
 /** Builds everything that exists. Returns the entry points that do not. */
-export async function build({ production }: { readonly production: boolean }): Promise<readonly string[]> {
+export async function build({ production, quiet = false }: BuildChoice): Promise<readonly string[]> {
   const bundles = allBundles();
   const missing = bundles.map(({ entry }) => entry).filter((entry) => !existsSync(fromRoot(entry)));
   if (production) {
@@ -62,6 +69,7 @@ export async function build({ production }: { readonly production: boolean }): P
     ...present.map(async (each) => bundle(each, production)),
     ...viewsWithPage().map(async (view) => bundleStyles(view, production)),
   ]);
+  if (quiet) return missing;
   for (const { output } of present) {
     console.log(`built ${output} (${Math.round(statSync(fromRoot(output)).size / 1024)} KB)`);
   }
@@ -73,6 +81,12 @@ export async function build({ production }: { readonly production: boolean }): P
 export const alreadyReported = (error: unknown): boolean =>
   error instanceof Error && Array.isArray((error as Error & { errors?: Message[] }).errors);
 
+/** Ends a script whose work failed: one line, unless esbuild has said it already. */
+export function fail(script: string, error: unknown): void {
+  if (!alreadyReported(error)) console.error(`${script}: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const args = process.argv.slice(2);
   const unknown = args.find((arg) => arg !== '--production');
@@ -80,7 +94,6 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     if (unknown !== undefined) throw new Error(`unknown argument ${unknown}; npm run build takes only --production`);
     await build({ production: args.includes('--production') });
   } catch (error) {
-    if (!alreadyReported(error)) console.error(`build: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
+    fail('build', error);
   }
 }

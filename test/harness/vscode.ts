@@ -1,8 +1,9 @@
 /** Mocha's hooks for end-to-end tests: the packaged extension in a fresh VS Code and a fresh browser, ended afterwards. */
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import type { BrowserContext } from 'playwright-core';
 import { Scratch, startServer, type RunningServer } from '../../scripts/lib/code-server.ts';
+import { manifest } from '../../scripts/lib/manifest.ts';
 import { ROOT } from '../../scripts/lib/root.ts';
 import { installCodeServer } from '../../scripts/lib/vscode-install.ts';
 import { startBrowser } from './browser.ts';
@@ -60,10 +61,7 @@ export function useWorkbench({ folder, size }: WorkbenchOptions): () => Workbenc
 }
 
 function linkSourceTree(scratch: Scratch): void {
-  const { publisher, name, version } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as Record<
-    'publisher' | 'name' | 'version',
-    string
-  >;
+  const { publisher, name, version } = manifest();
   const link = path.join(scratch.extensions, `${publisher}.${name}-${version}`);
   if (!existsSync(link)) symlinkSync(ROOT, link);
 }
