@@ -1,0 +1,109 @@
+/** The I/O address space: which device answers which port, and how wide accesses are split. */
+import type { AccessBytes, PortDevice } from './device.ts';
+
+const PORT_SPACE = 0x10000;
+
+/** Two devices were given the same port. Thrown while a board is built, so it is a bug in the board. */
+export class PortOverlapError extends Error {
+  readonly port: number;
+  readonly existing: string;
+  readonly added: string;
+
+  constructor(port: number, existing: string, added: string) {
+    super(`Port ${port.toString(16).toUpperCase()}h of ${added} already belongs to ${existing}`);
+    this.name = 'PortOverlapError';
+    this.port = port;
+    this.existing = existing;
+    this.added = added;
+  }
+}
+
+/** `unclaimed` names the first port of the access that no device decodes; nothing has been read or written then. */
+export type PortRead =
+  { readonly kind: 'done'; readonly value: number } | { readonly kind: 'unclaimed'; readonly port: number };
+export type PortWrite = { readonly kind: 'done' } | { readonly kind: 'unclaimed'; readonly port: number };
+
+export interface Placement {
+  readonly base: number;
+  readonly device: PortDevice<unknown>;
+}
+
+const WRITTEN: PortWrite = { kind: 'done' };
+
+/** Unsigned value of `bytes` bytes at byte `at` of `value`. */
+const part = (value: number, at: number, bytes: AccessBytes): number =>
+  bytes === 4 ? value >>> 0 : (value >>> (at * 8)) & (bytes === 2 ? 0xffff : 0xff);
+
+export class PortBus {
+  /** Index + 1 into `placed` of the device at each port; 0 where there is none. */
+  readonly #owner = new Uint8Array(PORT_SPACE);
+  readonly #placed: Placement[] = [];
+
+  /** Places `device` at ports `base` .. `base + portCount - 1`. */
+  register(base: number, device: PortDevice<unknown>): void {
+    if (base < 0 || base + device.portCount > PORT_SPACE || this.#placed.length === 255) {
+      throw new Error(`Invariant broken: ${device.name} does not fit in I/O space at ${base}`);
+    }
+    for (let port = base; port < base + device.portCount; port++) {
+      const existing = this.at(port);
+      if (existing !== undefined) throw new PortOverlapError(port, existing.device.name, device.name);
+    }
+    this.#placed.push({ base, device });
+    this.#owner.fill(this.#placed.length, base, base + device.portCount);
+  }
+
+  /** Who decodes `port`. */
+  at(port: number): Placement | undefined {
+    const owner = this.#owner[port & 0xffff] ?? 0;
+    return owner === 0 ? undefined : this.#placed[owner - 1];
+  }
+
+  /** All devices in the order they were placed. */
+  get placements(): readonly Placement[] {
+    return this.#placed;
+  }
+
+  /** Reads `bytes` bytes from `port` on; ports wrap from FFFFh to 0. */
+  read(port: number, bytes: AccessBytes): PortRead {
+    const unclaimed = this.#firstUnclaimed(port, bytes);
+    if (unclaimed !== undefined) return { kind: 'unclaimed', port: unclaimed };
+    let value = 0;
+    for (let done = 0; done < bytes;) {
+      const { device, offset, width } = this.#piece(port + done, bytes - done);
+      value += (device.read(offset, width) >>> 0) * 2 ** (done * 8);
+      done += width;
+    }
+    return { kind: 'done', value };
+  }
+
+  /** Writes the low `bytes` bytes of `value`, low byte at the low port. */
+  write(port: number, bytes: AccessBytes, value: number): PortWrite {
+    const unclaimed = this.#firstUnclaimed(port, bytes);
+    if (unclaimed !== undefined) return { kind: 'unclaimed', port: unclaimed };
+    for (let done = 0; done < bytes;) {
+      const { device, offset, width } = this.#piece(port + done, bytes - done);
+      device.write(offset, width, part(value, done, width));
+      done += width;
+    }
+    return WRITTEN;
+  }
+
+  /** Asked before anything is touched, so that a refused access has no effect. */
+  #firstUnclaimed(port: number, bytes: AccessBytes): number | undefined {
+    for (let done = 0; done < bytes;) {
+      if (this.at(port + done) === undefined) return (port + done) & 0xffff;
+      done += this.#piece(port + done, bytes - done).width;
+    }
+    return undefined;
+  }
+
+  /** The widest next part of an access that one device takes in one piece. */
+  #piece(port: number, bytesLeft: number): { device: PortDevice<unknown>; offset: number; width: AccessBytes } {
+    const placement = this.at(port);
+    if (placement === undefined) throw new Error(`Invariant broken: port ${port} was checked to be claimed`);
+    const { base, device } = placement;
+    const offset = (port & 0xffff) - base;
+    const limit = Math.min(bytesLeft, device.widestAccess, device.portCount - offset);
+    return { device, offset, width: limit >= 4 ? 4 : limit >= 2 ? 2 : 1 };
+  }
+}

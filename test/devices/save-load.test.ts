@@ -1,0 +1,116 @@
+/** Every device, driven into some state, must be the same device after save, JSON, load. */
+import assert from 'node:assert/strict';
+import { Cmos } from '../../debug-adapter/engine/devices/cmos.ts';
+import { ConsolePort } from '../../debug-adapter/engine/devices/console-port.ts';
+import type { PortDevice, TimedDevice } from '../../debug-adapter/engine/devices/device.ts';
+import { FwCfg } from '../../debug-adapter/engine/devices/fw-cfg.ts';
+import { LatchPort } from '../../debug-adapter/engine/devices/latch-port.ts';
+import { PicPair } from '../../debug-adapter/engine/devices/pic-pair.ts';
+import { Pit8254 } from '../../debug-adapter/engine/devices/pit8254.ts';
+import { DebugExit, ShutdownPort } from '../../debug-adapter/engine/devices/power-ports.ts';
+import { SystemControlA, SystemControlB } from '../../debug-adapter/engine/devices/system-control.ts';
+import { Uart16550 } from '../../debug-adapter/engine/devices/uart16550.ts';
+
+const TICKS_PER_SECOND = 1_000_000;
+
+/** All devices, wired together as a board would; `calls` counts what leaves them. */
+function allDevices() {
+  const calls: string[] = [];
+  const pics = new PicPair({ set: (level) => calls.push(`INTR ${level}`) });
+  const pit = new Pit8254(TICKS_PER_SECOND, pics.input(0));
+  const cmos = new Cmos(TICKS_PER_SECOND, 64 << 20, pics.input(8));
+  const uart = new Uart16550('COM1', (byte) => calls.push(`sent ${byte}`), pics.input(4));
+  const lines = { setA20: (on: boolean) => calls.push(`A20 ${on}`), reset: () => calls.push('reset') };
+  const devices: PortDevice<unknown>[] = [
+    pics.master,
+    pics.slave,
+    pics.edgeLevelControl,
+    pit,
+    cmos,
+    uart,
+    new ConsolePort((byte) => calls.push(`printed ${byte}`)),
+    new DebugExit((status) => calls.push(`exit ${status}`)),
+    new ShutdownPort((status) => calls.push(`off ${status}`)),
+    new SystemControlA(true, lines),
+    new SystemControlB(pit),
+    new LatchPort('POST code'),
+    new FwCfg({ processors: 1, ramBytes: 64 << 20 }),
+  ];
+  const timed: TimedDevice[] = [pit, cmos];
+  return { devices, timed, uart, calls };
+}
+
+/** A fixed pseudo-random walk over all registers of all devices, as time goes by; returns everything seen. */
+function exercise(
+  board: ReturnType<typeof allDevices>,
+  seed: number,
+  from: number,
+  steps: number,
+): (number | string)[] {
+  const seen: (number | string)[] = [];
+  let state = seed;
+  const random = (below: number) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  for (let step = 1; step <= steps; step++) {
+    for (const device of board.timed) device.advanceTo(from + step * 37);
+    const device = board.devices[random(board.devices.length)]!;
+    const offset = random(device.portCount);
+    if (random(2) === 0) device.write(offset, 1, random(256));
+    else seen.push(device.read(offset, 1));
+    if (random(16) === 0) board.uart.receive(Uint8Array.of(random(256), random(256)));
+  }
+  return [...seen, ...board.calls.splice(0)];
+}
+
+describe('save and load', () => {
+  it('has a unique name and complete registers for each device', () => {
+    const { devices } = allDevices();
+    assert.equal(new Set(devices.map((device) => device.name)).size, devices.length);
+    for (const device of devices) {
+      const registers = device.registers();
+      assert.ok(registers.length > 0, device.name);
+      for (const { name, value, offset, bits } of registers) {
+        assert.ok(Number.isInteger(value) && value >= 0 && value < 2 ** bits, `${device.name} ${name} = ${value}`);
+        assert.ok(offset === undefined || offset < device.portCount, `${device.name} ${name}`);
+      }
+    }
+  });
+
+  it('is the same board after save, JSON, load, and goes on the same way', () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const original = allDevices();
+      exercise(original, seed, 0, 400);
+      const before = original.devices.map((device) => JSON.stringify(device.save()));
+      for (const device of original.devices) device.registers();
+      assert.deepEqual(
+        original.devices.map((device) => JSON.stringify(device.save())),
+        before,
+        'looking changes nothing',
+      );
+
+      const copy = allDevices();
+      copy.devices.forEach((device, index) => device.load(JSON.parse(before[index]!)));
+      assert.deepEqual(copy.calls, [], 'load moves no line and calls no sink');
+      assert.deepEqual(
+        copy.devices.map((device) => JSON.stringify(device.save())),
+        before,
+      );
+      assert.deepEqual(
+        copy.devices.map((device) => device.registers()),
+        original.devices.map((device) => device.registers()),
+      );
+      assert.deepEqual(exercise(copy, seed + 1000, 400 * 37, 200), exercise(original, seed + 1000, 400 * 37, 200));
+    }
+  });
+
+  it('does not share state with what it saved', () => {
+    const board = allDevices();
+    exercise(board, 7, 0, 200);
+    const states = board.devices.map((device) => device.save());
+    const frozen = JSON.stringify(states);
+    exercise(board, 8, 200 * 37, 200);
+    assert.equal(JSON.stringify(states), frozen);
+  });
+});
