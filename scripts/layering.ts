@@ -15,8 +15,11 @@ const escape = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, 
 /** Path of a file of an npm package, or its bare name where nothing is installed under it (`vscode`). */
 const packageFile = (name: string): string => `(^|/)node_modules/(@types/)?${escape(name)}/|^${escape(name)}(/|$)`;
 
+/** Relative paths stay as written when nothing is there, which is UNRESOLVED's business. */
+const NOT_FOUND = '^\\.{1,2}/';
+
 function layerRule({ name, files, except, imports, packages, node }: Layer): IForbiddenRuleType {
-  const allowed = [files, ...imports, ...packages.map(packageFile)];
+  const allowed = [files, ...imports, ...packages.map(packageFile), NOT_FOUND];
   return {
     name,
     severity: 'error',

@@ -10,6 +10,9 @@ const UTIL_IMPORT = 'const { TextDecoder, TextEncoder } = require(`util`);';
 const LOADER_START = "const path = require('path').join(__dirname, 'iced_x86_bg.wasm');";
 const LOADER_END = 'module.exports.__wasm = wasm;';
 
+/** `require` in a line that is no comment. */
+const CODE_WITH_REQUIRE = /^(?!\s*(\*|\/\/)).*\brequire\(/m;
+
 const INLINE_LOADER = `
 const wasmModule = new WebAssembly.Module(require('./iced_x86_bg.wasm'));
 wasm = new WebAssembly.Instance(wasmModule, imports).exports;
@@ -22,7 +25,7 @@ export function inlineIcedLoader(source: string): string {
   const loader = source.slice(start).trimEnd();
   const expected = source.includes(UTIL_IMPORT) && start >= 0 && loader.endsWith(LOADER_END);
   const leftover = expected ? source.slice(0, start).replace(UTIL_IMPORT, '') : source;
-  if (!expected || /\brequire\(/.test(leftover)) {
+  if (!expected || CODE_WITH_REQUIRE.test(leftover)) {
     throw new Error('iced-x86 changed the layout of iced_x86.js: adapt scripts/lib/iced-plugin.ts to the new version.');
   }
   return leftover + INLINE_LOADER;
