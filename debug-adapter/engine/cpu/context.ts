@@ -25,6 +25,8 @@ export interface Cpu {
   readonly state: CpuState;
   readonly physical: PhysicalMemory;
   readonly intercepts: Intercepts;
+  readonly vmx: VmxPort;
+  readonly ports: PortBus;
 
   /** Linear memory accesses at the current CPL through paging (and EPT); throw `GuestFault` or `VmExitTaken`. `bytes` may cross pages. */
   readLinear(linear: bigint, bytes: 1 | 2 | 4 | 8): bigint;
@@ -54,6 +56,18 @@ export interface Cpu {
 
   /** Delivers an event through the IDT (or IVT), with all checks; nested faults become #DF, then triple fault. May take a VM exit. */
   deliver(event: DeliveredEvent): void;
+  /** Delivers the event that VM entry injects: as `deliver`, but the event itself asks no intercept (SDM Vol. 3C, "Event Injection" 26.5). */
+  inject(event: DeliveredEvent): void;
+  /** What was delivered since the last event that no fault interrupted, oldest first: explains double and triple faults. */
+  readonly faultChain: readonly FaultRecord[];
+  /** Interruptibility state in the VMCS encoding with expired STI and MOV SS blocking already removed. */
+  interruptibility(): number;
+  /** Blocks maskable interrupts (MOV SS: debug traps too) until the instruction behind the current one has completed. */
+  blockInterrupts(by: 'STI' | 'MOV SS'): void;
+  /** Has the loop leave at the next instruction boundary, where `pendingBoundary` looks for events. */
+  requestAttention(): void;
+  /** Instructions retired, exact also inside a TypeScript instruction (the current one not counted). */
+  instructionsRetired(): number;
   /** Loads a segment register as MOV Sreg does. */
   loadSegment(name: SegmentName, selector: number): void;
   /** Physical-address width, CPUID.80000008H:EAX[7:0]. */
@@ -65,6 +79,41 @@ export interface Cpu {
   writeMsr(index: number, value: bigint): void;
   /** Enters shutdown after a triple fault. */
   shutdown(): void;
+}
+
+/** How one event was delivered (or failed to be), kept to explain double and triple faults. */
+export interface FaultRecord {
+  readonly vector: number;
+  /** `#PF`, `#GP` ...; `INT 21h` for interrupts. */
+  readonly name: string;
+  readonly errorCode: number | undefined;
+  /** Linear address of a page fault. */
+  readonly linear: bigint | undefined;
+  /** RIP of the interrupted instruction. */
+  readonly rip: bigint;
+  /** Why in one sentence, as far as known. */
+  readonly because: string;
+}
+
+/** I/O ports as IN and OUT see them; values are unsigned. */
+export interface PortBus {
+  read(port: number, bytes: 1 | 2 | 4): number;
+  write(port: number, bytes: 1 | 2 | 4, value: number): void;
+}
+
+/** What the processor asks the interrupt controller at its INTR pin. */
+export interface InterruptController {
+  pending(): boolean;
+  /** Vector of the interrupt, which becomes "in service". */
+  acknowledge(): number;
+}
+
+/** Facts about VMX that the rest of the processor needs; implemented by `vmx/`, plugged in by `machine/`. */
+export interface VmxPort {
+  /** Value of a capability MSR 480h-493h; undefined where it does not exist. */
+  readCapabilityMsr(index: number): bigint | undefined;
+  /** Whether "unrestricted guest" is in force: CR0.PE and CR0.PG are then not fixed in VMX non-root operation. */
+  unrestrictedGuest(): boolean;
 }
 
 /** Instructions that ask the port below, with the facts the decision needs. */

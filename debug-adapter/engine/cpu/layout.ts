@@ -114,6 +114,11 @@ export const LAYOUT = {
   /** Scratch for values handed to and from slow memory accesses. q q */
   transfer: 944,
   transfer2: 952,
+
+  /** Small facts that live from one instruction boundary to the next: bits of `BOUNDARY` in cpu/boundary.ts. d */
+  boundary: 976,
+  /** MSRs without a place of their own (MTRRs, TSC and microcode bookkeeping): slots of cpu/msrs.ts. 64 * q */
+  msrStorage: 1024,
 } as const;
 
 export type LayoutName = keyof typeof LAYOUT;

@@ -94,6 +94,14 @@ export class PhysicalMemory {
     return frame < 0 ? -1 : this.poolBase + frame * PAGE_BYTES + (address % PAGE_BYTES);
   }
 
+  /** As `offsetOf`, but hands out no frame: -1 where there is no RAM or ROM, -2 for memory that was never touched (it reads as zero). */
+  lookupOffset(address: number): number {
+    const page = Math.floor(address / PAGE_BYTES);
+    if (!(page < this.frames.length) || this.kinds[page] === KIND_NONE) return -1;
+    const frame = this.frames[page]!;
+    return frame < 0 ? -2 : this.poolBase + frame * PAGE_BYTES + (address % PAGE_BYTES);
+  }
+
   /** 1, 2 or 4 bytes, unsigned, within one page. Outside memory: the bus. */
   read(address: number, bytes: 1 | 2 | 4): number {
     const offset = this.offsetOf(address);
