@@ -155,11 +155,16 @@ function endOf(panic: string, timedOut: boolean): BochsEnd {
 
 function registersOf(dump: string): Map<string, bigint> {
   const registers = new Map<string, bigint>();
-  for (const [, name, digits] of dump.matchAll(/\b(E[A-D]X|E[SB]P|E[SD]I|R[A-D]X|R[SB]P|R[SD]I|R\d+)\s*=\s*([0-9a-f]+)/g)) {
+  for (const [, name, digits] of dump.matchAll(
+    /\b(E[A-D]X|E[SB]P|E[SD]I|R[A-D]X|R[SB]P|R[SD]I|R\d+)\s*=\s*([0-9a-f]+)/g,
+  )) {
     registers.set(name!.replace(/^E/, 'R'), BigInt(`0x${digits}`));
   }
   if (registers.size > 0) {
-    const expected = [...GENERAL_REGISTERS.map((name) => `R${name}`), ...Array.from({ length: 8 }, (_, i) => `R${8 + i}`)];
+    const expected = [
+      ...GENERAL_REGISTERS.map((name) => `R${name}`),
+      ...Array.from({ length: 8 }, (_, i) => `R${8 + i}`),
+    ];
     // Dumps of 16- and 32-bit code leave out R8 to R15, which such code cannot touch.
     for (const name of expected) if (!registers.has(name)) registers.set(name, 0n);
   }
