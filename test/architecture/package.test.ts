@@ -52,7 +52,7 @@ describe('architecture: package', function () {
     const paths: string[] = [];
     JSON.stringify(manifest(), (key, value: unknown) => {
       if (
-        /^(path|configuration|icon|dark|light|main)$/.test(key) &&
+        /^(path|configuration|icon|dark|light|main|program)$/.test(key) &&
         typeof value === 'string' &&
         value.startsWith('./')
       ) {
