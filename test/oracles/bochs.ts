@@ -56,9 +56,6 @@ const STATUS_OF_KILLED = 128 + 9;
 const FLOPPY_BYTES = 1_474_560;
 const GENERAL_REGISTERS = ['AX', 'CX', 'DX', 'BX', 'SP', 'BP', 'SI', 'DI'] as const;
 
-/** Programs a run needs. `script` gives Bochs the terminal its only display for text consoles insists on. */
-export const BOCHS_PROGRAMS = ['bochs', 'script', 'timeout'] as const;
-
 /** Runs a boot image of at most 1.44 MB from its first sector to its end. */
 export async function runOnBochs(image: Uint8Array, options: BochsOptions = {}): Promise<BochsRun> {
   if (image.length > FLOPPY_BYTES) throw new Error(`a floppy image has at most ${FLOPPY_BYTES} bytes`);
@@ -109,6 +106,7 @@ function debuggerCommands(commands: readonly string[] = ['c']): string {
 
 function runInTerminal(folder: string, limitSeconds: number): Promise<{ output: string; timedOut: boolean }> {
   return new Promise((resolve, reject) => {
+    // `script` gives Bochs the terminal that its text display insists on, and
     // `timeout` stands next to Bochs: a signal to `script` would not reach the session it opens for its terminal.
     const command = `timeout -s KILL ${limitSeconds} bochs -q -f bochsrc -rc commands`;
     const child = spawn('script', ['-qec', command, '/dev/null'], {
