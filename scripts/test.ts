@@ -11,7 +11,7 @@ import { runTests } from '@vscode/test-electron';
 import { build as esbuild } from 'esbuild';
 import { alreadyReported, build } from './build.ts';
 import { makePackage } from './package.ts';
-import { onPath } from './lib/programs.ts';
+import { browserPath, missingTool } from './lib/programs.ts';
 import { fromRoot, ROOT } from './lib/root.ts';
 import { codeServerUnsupported, installCodeServer } from './lib/vscode-install.ts';
 import { addUp, type LayerOutcome, type LayerResult } from './lib/test-summary.ts';
@@ -166,13 +166,7 @@ async function e2eLayer(grep: string | undefined): Promise<LayerOutcome> {
 function vscodeMissing(): string | undefined {
   const unsupported = codeServerUnsupported();
   if (unsupported !== undefined) return `not run: ${unsupported}`;
-  if (
-    process.env['CHROMIUM'] === undefined &&
-    onPath('chromium') === undefined &&
-    onPath('google-chrome') === undefined
-  ) {
-    return 'not run: chromium missing (apt-get install chromium)';
-  }
+  if (browserPath() === undefined) return missingTool('chromium', 'chromium');
   installCodeServer((line) => console.log(line));
   return undefined;
 }

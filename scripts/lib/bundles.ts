@@ -33,7 +33,7 @@ export function viewsWithPage(): string[] {
 }
 
 /** A page's script; the styles beside it (`page/*.css`) become `dist/views/<view>.css`. */
-export const pageBundle = (view: string): Bundle => ({
+const pageBundle = (view: string): Bundle => ({
   entry: `${VIEWS}/${view}/page/main.ts`,
   output: `dist/views/${view}.js`,
   options: BROWSER,

@@ -22,3 +22,11 @@ function isProgram(file: string): boolean {
     return false;
   }
 }
+
+/** What to say where a program is missing, with the Debian package that brings it. */
+export const missingTool = (name: string, debianPackage: string): string =>
+  `not run: ${name} missing (apt-get install ${debianPackage})`;
+
+/** The browser that shows VS Code: the one the variable CHROMIUM names, or one on PATH. */
+export const browserPath = (): string | undefined =>
+  process.env['CHROMIUM'] ?? onPath('chromium') ?? onPath('google-chrome');

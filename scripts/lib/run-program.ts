@@ -4,7 +4,7 @@ import { build } from '../build.ts';
 import { fromRoot } from './root.ts';
 
 /** The folder the user typed the command in: paths on the command line are meant from there. */
-export const calledFrom = (): string => process.env['HYPERSTEP_CALLED_FROM'] ?? process.cwd();
+const calledFrom = (): string => process.env['HYPERSTEP_CALLED_FROM'] ?? process.cwd();
 
 /** Builds, then runs the command-line program with the given arguments where the user is; returns its exit code. */
 export async function runHyperstep(args: readonly string[]): Promise<number> {

@@ -1,18 +1,11 @@
 /** Chromium from the system, driven by playwright-core: nothing is downloaded. */
 import { chromium, type BrowserContext } from 'playwright-core';
-import { onPath } from '../../scripts/lib/programs.ts';
-import { missingTool } from './result.ts';
-
-/** Why no browser can be started; undefined when one can. */
-export const browserMissing = (): string | undefined =>
-  browserPath() === undefined ? missingTool('chromium', 'chromium') : undefined;
-
-const browserPath = (): string | undefined => process.env['CHROMIUM'] ?? onPath('chromium') ?? onPath('google-chrome');
+import { browserPath, missingTool } from '../../scripts/lib/programs.ts';
 
 /** Starts a headless browser that keeps its profile in the given folder. Close the context to end it. */
 export async function startBrowser(profile: string, size = { width: 1400, height: 900 }): Promise<BrowserContext> {
   const executablePath = browserPath();
-  if (executablePath === undefined) throw new Error(browserMissing());
+  if (executablePath === undefined) throw new Error(missingTool('chromium', 'chromium'));
   return chromium.launchPersistentContext(profile, {
     executablePath,
     headless: true,

@@ -6,6 +6,3 @@ export const NOT_RUN = Symbol.for('hyperstep.notRun');
 
 /** Environment variable that names the file the reporter writes its result into. */
 export const RESULT_FILE = 'HYPERSTEP_TEST_RESULT';
-
-export const missingTool = (name: string, debianPackage: string): string =>
-  `not run: ${name} missing (apt-get install ${debianPackage})`;

@@ -1,6 +1,6 @@
 /** Tests that compare with another program: skipped by name where it is missing, except on CI, where missing is a failure. */
-import { onPath } from '../../scripts/lib/programs.ts';
-import { missingTool, NOT_RUN } from './result.ts';
+import { missingTool, onPath } from '../../scripts/lib/programs.ts';
+import { NOT_RUN } from './result.ts';
 
 /**
  * Makes the suite it is called in (inside `describe`) need a system program. Where the program is missing the suite is reported
