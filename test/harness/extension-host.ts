@@ -12,6 +12,7 @@ export async function run(): Promise<void> {
   const mocha = new Mocha({
     ui: 'bdd',
     timeout: 60_000,
+    forbidOnly: true,
     reporter: Reporter as unknown as Mocha.ReporterConstructor,
   });
   const pattern = process.env['HYPERSTEP_TEST_GREP'];
