@@ -1,0 +1,7 @@
+/** What every loader must know besides the file. */
+export interface LoadOptions {
+  /** Guest memory in bytes: segments must fit. */
+  readonly memoryBytes: number;
+  /** Words after the file name on a Multiboot command line. */
+  readonly commandArguments?: string;
+}
