@@ -95,6 +95,11 @@ export function registerByName(name: string): RegisterInfo | undefined {
   return byName.get(name) ?? byName.get(name.toLowerCase());
 }
 
+/** The general register of that class and encoding number, the low byte for `gpr8`; undefined when there is none. */
+export function registerOf(registerClass: RegisterClass, number: number): RegisterInfo | undefined {
+  return byNumber.find((info) => info?.class === registerClass && info.number === number && !info.highByte);
+}
+
 /** Every register once, in iced's order. */
 export function allRegisters(): readonly RegisterInfo[] {
   return byNumber.filter((info) => info !== undefined);

@@ -40,3 +40,53 @@ export interface EntryCheckReport {
   /** What the value would have to be, in words. */
   readonly remedy: string;
 }
+
+/** Where a VMCS field was last written. */
+export interface VmcsFieldWrite {
+  readonly field: VmcsFieldKey;
+  /** Instructions retired before the VMWRITE; undefined: never written since VMCLEAR. */
+  readonly instruction: number | undefined;
+  /** CS base + RIP of the VMWRITE. */
+  readonly linear: bigint | undefined;
+}
+
+/** A VM-entry check that fails, with the writes that made it so. */
+export interface FailedEntryCheck extends EntryCheckReport {
+  readonly lastWrites: readonly VmcsFieldWrite[];
+}
+
+export type VmxMnemonic =
+  | 'VMLAUNCH'
+  | 'VMRESUME'
+  | 'VMXON'
+  | 'VMCLEAR'
+  | 'VMPTRLD'
+  | 'VMREAD'
+  | 'VMWRITE'
+  | 'INVEPT'
+  | 'INVVPID'
+  | 'VMCALL'
+  | 'VMXOFF'
+  | 'VMPTRST'
+  | 'VMFUNC';
+
+/** A VMX instruction that failed: with CF or ZF set, or (VM entry only) with a VM exit whose reason has bit 31 set. */
+export interface VmxInstructionFailed {
+  readonly instruction: VmxMnemonic;
+  /** CS base + RIP of the instruction. */
+  readonly linear: bigint;
+  readonly failure: VmInstructionFailure | undefined;
+  /** Basic exit reason 33 or 34 where entry failed after loading began. */
+  readonly exitReason: number | undefined;
+  readonly qualification: bigint;
+  /** Every check that fails, in the order of the manual. */
+  readonly failed: readonly FailedEntryCheck[];
+}
+
+/** What VT-x tells the machine. Both are called after the new state is in place. */
+export interface VmxEvents {
+  /** A VM exit was taken, failed entries included. `guestRip` is the RIP in the VMCS, `guestLinearRip` CS base + RIP. */
+  exit(exit: VmExit, guestRip: bigint, guestLinearRip: bigint): void;
+  /** A VMX instruction failed; for an entry that fails with an exit this comes before `exit`. */
+  instructionFailed(failure: VmxInstructionFailed): void;
+}

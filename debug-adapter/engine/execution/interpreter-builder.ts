@@ -1,0 +1,728 @@
+/** The `Builder` of the interpreter: operands come from the decoded record, registers live in memory. */
+import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from '../cpu/layout.ts';
+import { DF } from '../cpu/flags.ts';
+import { GP, SS_FAULT } from '../cpu/guest-fault.ts';
+import type { BinaryOp, Builder, Bytes, CompareOp, Condition, Operand, Test, Value } from '../instructions/builder.ts';
+import { CONDITIONS, RBP, RCX, RDI, RSI, RSP } from '../instructions/builder.ts';
+import { TLB_ENTRY, TLB_ENTRIES } from '../memory/tlb.ts';
+import { I32, I64, type FunctionWriter, type MemoryOpName, type OpName } from '../wasm/function.ts';
+import { OUTCOME, RECORD, RECORD_FLAG, SLOW } from './record.ts';
+
+/** How a handler ends, which differs between the main loop and outlined functions. All take an empty stack. */
+export interface Exits {
+  finish(): void;
+  branch(): void;
+  branchIf(test: number): void;
+  /** RIP has been stored in the state. */
+  jump(): void;
+  /** Leaves with an outcome at the current instruction. */
+  outcome(code: number): void;
+  /** Leaves because a slow access faulted; RIP is already stored. */
+  fault(): void;
+  /** Asks to leave the loop before the next instruction. */
+  leaveSoon(): void;
+  repeat(): void;
+}
+
+export interface SlowImports {
+  readonly read: number;
+  readonly write: number;
+  readonly modify: number;
+  readonly segmentCheck: number;
+}
+
+const LOAD: { readonly [B in Bytes]: MemoryOpName } = { 1: 'i64_load8_u', 2: 'i64_load16_u', 4: 'i64_load32_u', 8: 'i64_load' };
+const STORE: { readonly [B in Bytes]: MemoryOpName } = { 1: 'i64_store8', 2: 'i64_store16', 4: 'i64_store32', 8: 'i64_store' };
+const MASK: { readonly [B in Bytes]: bigint } = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn, 8: -1n };
+
+/** Marks slow accesses that go through the stack segment, in the `bytes` argument. */
+export const SLOW_STACK = 0x100;
+
+const SS_AT = LAYOUT.segments + SEGMENT_INDEX.SS * SEGMENT_BYTES;
+const ES_AT = LAYOUT.segments + SEGMENT_INDEX.ES * SEGMENT_BYTES;
+
+type Access = 'read' | 'write' | 'modify';
+
+export class InterpreterBuilder implements Builder {
+  private readonly f: FunctionWriter;
+  private readonly cpu: number;
+  private readonly record: number;
+  private readonly exits: Exits;
+  private readonly slow: SlowImports;
+  private readonly tlbBase: number;
+  private temporaries: number[] = [];
+  private offset: Value | undefined;
+
+  constructor(f: FunctionWriter, cpu: number, record: number, exits: Exits, slow: SlowImports, tlbBase: number) {
+    this.f = f;
+    this.cpu = cpu;
+    this.record = record;
+    this.exits = exits;
+    this.slow = slow;
+    this.tlbBase = tlbBase;
+  }
+
+  /** Gives the temporaries back; call after each meaning. */
+  end(): void {
+    for (const local of this.temporaries) this.f.release(local);
+    this.temporaries = [];
+    this.offset = undefined;
+  }
+
+  private temp(type: typeof I32 | typeof I64): number {
+    const local = this.f.local(type);
+    this.temporaries.push(local);
+    return local;
+  }
+  /** Pops the i64 on the stack into a new value. */
+  private value(): Value {
+    const local = this.temp(I64);
+    this.f.set(local);
+    return local as Value;
+  }
+  private test(): Test {
+    const local = this.temp(I32);
+    this.f.set(local);
+    return local as Test;
+  }
+
+  constant(value: bigint): Value {
+    this.f.i64(value);
+    return this.value();
+  }
+  binary(op: BinaryOp, a: Value, b: Value): Value {
+    this.f.get(a);
+    this.f.get(b);
+    this.f.op(`i64_${op}` as OpName);
+    return this.value();
+  }
+  with(op: BinaryOp, a: Value, constant: bigint): Value {
+    this.f.get(a);
+    this.f.i64(constant);
+    this.f.op(`i64_${op}` as OpName);
+    return this.value();
+  }
+  unary(op: 'clz' | 'ctz' | 'popcnt', a: Value): Value {
+    this.f.get(a);
+    this.f.op(`i64_${op}` as OpName);
+    return this.value();
+  }
+  compare(op: CompareOp, a: Value, b: Value): Test {
+    this.f.get(a);
+    this.f.get(b);
+    this.f.op(`i64_${op}` as OpName);
+    return this.test();
+  }
+  isZero(a: Value): Test {
+    this.f.get(a);
+    this.f.op('i64_eqz');
+    return this.test();
+  }
+  not(test: Test): Test {
+    this.f.get(test);
+    this.f.op('i32_eqz');
+    return this.test();
+  }
+  or(a: Test, b: Test): Test {
+    this.f.get(a);
+    this.f.get(b);
+    this.f.op('i32_or');
+    return this.test();
+  }
+  select(test: Test, then: Value, otherwise: Value): Value {
+    this.f.get(then);
+    this.f.get(otherwise);
+    this.f.get(test);
+    this.f.op('select');
+    return this.value();
+  }
+  truncate(a: Value, bytes: Bytes): Value {
+    return bytes === 8 ? a : this.with('and', a, MASK[bytes]);
+  }
+  signExtend(a: Value, bytes: Bytes): Value {
+    if (bytes === 8) return a;
+    this.f.get(a);
+    this.f.op(bytes === 4 ? 'i64_extend32_s' : bytes === 2 ? 'i64_extend16_s' : 'i64_extend8_s');
+    return this.value();
+  }
+  asValue(test: Test): Value {
+    this.f.get(test);
+    this.f.op('i64_extend_i32_u');
+    return this.value();
+  }
+  assign(target: Value, value: Value): void {
+    this.f.get(value);
+    this.f.set(target);
+  }
+  if(test: Test, then: () => void, otherwise?: () => void): void {
+    // What one arm computes must not be reused by the other or behind it.
+    const offset = this.offset;
+    const arm = (body: () => void) => () => {
+      this.offset = offset;
+      body();
+    };
+    this.f.get(test);
+    this.f.if(arm(then), otherwise ? arm(otherwise) : undefined);
+    this.offset = offset;
+  }
+
+  /** Pushes the address of a register operand minus the constant offset 0. */
+  private registerAddress(slot: 0 | 1 | 2): void {
+    this.f.get(this.cpu);
+    this.f.get(this.record);
+    this.f.memory('i32_load16_u', RECORD.registers + 2 * slot);
+    this.f.op('i32_add');
+  }
+
+  read(operand: Operand): Value {
+    switch (operand.kind) {
+      case 'register':
+        this.registerAddress(operand.slot);
+        this.f.memory(LOAD[operand.bytes]);
+        return this.value();
+      case 'immediate':
+        return this.immediate();
+      case 'memory': {
+        const result = this.temp(I64) as Value;
+        this.load(this.linearOfOperand(operand.bytes, 'read'), operand.bytes, 0, result);
+        return result;
+      }
+    }
+  }
+
+  write(operand: Operand, value: Value): void {
+    switch (operand.kind) {
+      case 'register':
+        this.registerAddress(operand.slot);
+        this.storeRegister(value, operand.bytes, 0);
+        return;
+      case 'immediate':
+        throw new Error('Invariant broken: an immediate operand cannot be written');
+      case 'memory':
+        this.store(this.linearOfOperand(operand.bytes, 'write'), operand.bytes, 0, value);
+    }
+  }
+
+  /** With the address on the stack: stores a register; 32-bit writes clear the upper half. */
+  private storeRegister(value: Value, bytes: Bytes, offset: number): void {
+    this.f.get(value);
+    if (bytes === 4) {
+      this.f.i64(0xffff_ffffn);
+      this.f.op('i64_and');
+      this.f.memory('i64_store', offset);
+    } else this.f.memory(STORE[bytes], offset);
+  }
+
+  modify(operand: Operand, compute: (old: Value) => Value): void {
+    if (operand.kind !== 'memory') {
+      this.write(operand, compute(this.read(operand)));
+      return;
+    }
+    const { bytes } = operand;
+    const f = this.f;
+    const linear = this.linearOfOperand(bytes, 'modify');
+    const old = this.temp(I64) as Value;
+    const host = this.temp(I32);
+    this.fast(linear, bytes, TLB_ENTRY.write, host);
+    f.get(host);
+    f.if(
+      () => {
+        f.get(host);
+        f.memory(LOAD[bytes]);
+        f.set(old);
+      },
+      () => {
+        this.callSlow(this.slow.modify, linear, bytes);
+        this.takeTransfer(old);
+      },
+    );
+    const result = compute(old);
+    f.get(host);
+    f.if(
+      () => {
+        f.get(host);
+        f.get(result);
+        f.memory(STORE[bytes]);
+      },
+      () => this.slowStore(linear, bytes, result),
+    );
+  }
+
+  effectiveAddress(): Value {
+    if (this.offset !== undefined) return this.offset;
+    const f = this.f;
+    this.stateQuadAt(RECORD.base);
+    this.stateQuadAt(RECORD.index);
+    f.get(this.record);
+    f.memory('i64_load8_u', RECORD.shift);
+    f.op('i64_shl');
+    f.op('i64_add');
+    f.get(this.record);
+    f.memory('i64_load', RECORD.displacement);
+    f.op('i64_add');
+    f.get(this.record);
+    f.memory('i64_load', RECORD.mask);
+    f.op('i64_and');
+    return (this.offset = this.value());
+  }
+  displaceMemory(extra: Value): void {
+    const moved = this.binary('add', this.effectiveAddress(), extra);
+    this.f.get(moved);
+    this.f.get(this.record);
+    this.f.memory('i64_load', RECORD.mask);
+    this.f.op('i64_and');
+    this.offset = this.value();
+  }
+  /** Pushes the 64-bit word of the state whose offset is in a record field. */
+  private stateQuadAt(field: number): void {
+    this.f.get(this.cpu);
+    this.f.get(this.record);
+    this.f.memory('i32_load16_u', field);
+    this.f.op('i32_add');
+    this.f.memory('i64_load');
+  }
+
+  private legacy(): void {
+    this.f.get(this.record);
+    this.f.memory('i32_load8_u', RECORD.flags);
+    this.f.i32(RECORD_FLAG.LEGACY);
+    this.f.op('i32_and');
+  }
+
+  private linearOfOperand(bytes: number, access: Access): Value {
+    const f = this.f;
+    const offset = this.effectiveAddress();
+    const segment = this.temp(I32);
+    f.get(this.cpu);
+    f.get(this.record);
+    f.memory('i32_load16_u', RECORD.segment);
+    f.op('i32_add');
+    f.set(segment);
+    return this.linear(segment, offset, bytes, access, () => {
+      f.get(this.record);
+      f.memory('i32_load8_u', RECORD.flags);
+      f.i32(RECORD_FLAG.STACK_SEGMENT);
+      f.op('i32_and');
+      f.if(
+        () => this.exits.outcome(OUTCOME.RAISE | SS_FAULT),
+        () => this.exits.outcome(OUTCOME.RAISE | GP),
+      );
+    });
+  }
+
+  /** Linear address of an offset; outside 64-bit mode after the segment's checks. `segment`: local with the segment's address. */
+  private linear(segment: number, offset: Value, bytes: number, access: Access, violated: () => void): Value {
+    const f = this.f;
+    const linear = this.temp(I64) as Value;
+    f.get(offset);
+    f.get(segment);
+    f.memory('i64_load', SEGMENT_LAYOUT.base);
+    f.op('i64_add');
+    f.set(linear);
+    this.legacy();
+    f.if(() => {
+      f.get(segment);
+      f.get(offset);
+      f.i32(bytes - 1);
+      f.i32(access === 'read' ? SEGMENT_LAYOUT.readFirst : SEGMENT_LAYOUT.writeFirst);
+      f.call(this.slow.segmentCheck);
+      f.op('i32_eqz');
+      f.if(violated);
+      f.get(linear);
+      f.i64(0xffff_ffffn);
+      f.op('i64_and');
+      f.set(linear);
+    });
+    return linear;
+  }
+
+  /** Sets `host` to the engine memory offset of a linear address, 0 where the TLB does not answer. */
+  private fast(linear: Value, bytes: number, tag: number, host: number): void {
+    const f = this.f;
+    f.get(linear);
+    f.i64(12n);
+    f.op('i64_shr_u');
+    f.op('i32_wrap_i64');
+    f.get(this.cpu);
+    f.memory('i32_load', LAYOUT.tlbMix);
+    f.op('i32_xor');
+    f.i32(TLB_ENTRIES - 1);
+    f.op('i32_and');
+    f.i32(5);
+    f.op('i32_shl');
+    f.tee(host);
+    f.memory('i64_load', this.tlbBase + tag);
+    f.get(linear);
+    if (bytes > 1) {
+      f.i64(BigInt(bytes - 1));
+      f.op('i64_add');
+    }
+    f.i64(-4096n);
+    f.op('i64_and');
+    f.get(this.cpu);
+    f.memory('i64_load32_u', LAYOUT.tlbTag);
+    f.op('i64_or');
+    f.op('i64_eq');
+    f.if(
+      () => {
+        f.get(host);
+        f.memory('i32_load', this.tlbBase + TLB_ENTRY.host);
+        f.get(linear);
+        f.op('i32_wrap_i64');
+        f.i32(0xfff);
+        f.op('i32_and');
+        f.op('i32_add');
+        f.set(host);
+      },
+      () => {
+        f.i32(0);
+        f.set(host);
+      },
+    );
+  }
+
+  private load(linear: Value, bytes: Bytes, kind: number, result: Value): void {
+    const f = this.f;
+    const host = this.temp(I32);
+    this.fast(linear, bytes, TLB_ENTRY.read, host);
+    f.get(host);
+    f.if(
+      () => {
+        f.get(host);
+        f.memory(LOAD[bytes]);
+        f.set(result);
+      },
+      () => {
+        this.callSlow(this.slow.read, linear, bytes | kind);
+        this.takeTransfer(result);
+      },
+    );
+  }
+
+  private store(linear: Value, bytes: Bytes, kind: number, value: Value): void {
+    const f = this.f;
+    const host = this.temp(I32);
+    this.fast(linear, bytes, TLB_ENTRY.write, host);
+    f.get(host);
+    f.if(
+      () => {
+        f.get(host);
+        f.get(value);
+        f.memory(STORE[bytes]);
+      },
+      () => this.slowStore(linear, bytes | kind, value),
+    );
+  }
+
+  private slowStore(linear: Value, bytes: number, value: Value): void {
+    this.f.get(this.cpu);
+    this.f.get(value);
+    this.f.memory('i64_store', LAYOUT.transfer);
+    this.callSlow(this.slow.write, linear, bytes);
+  }
+
+  private takeTransfer(result: Value): void {
+    this.f.get(this.cpu);
+    this.f.memory('i64_load', LAYOUT.transfer);
+    this.f.set(result);
+  }
+
+  /** Stores RIP (a slow access may take a VM exit), calls, and leaves on a fault. */
+  private callSlow(functionIndex: number, linear: Value, bytes: number): void {
+    const f = this.f;
+    f.get(this.cpu);
+    this.currentRip();
+    f.memory('i64_store', LAYOUT.rip);
+    f.get(this.record);
+    f.get(linear);
+    f.op('i32_wrap_i64');
+    f.get(linear);
+    f.i64(32n);
+    f.op('i64_shr_u');
+    f.op('i32_wrap_i64');
+    f.i32(bytes);
+    f.call(functionIndex);
+    const code = this.temp(I32);
+    f.tee(code);
+    f.if(() => {
+      f.get(code);
+      f.i32(SLOW.FAULT);
+      f.op('i32_eq');
+      f.if(
+        () => this.exits.fault(),
+        () => this.exits.leaveSoon(),
+      );
+    });
+  }
+
+  private currentRip(): void {
+    this.f.get(this.cpu);
+    this.f.memory('i64_load', LAYOUT.pageRip);
+    this.f.get(this.record);
+    this.f.memory('i64_load16_u', RECORD.pageOffset);
+    this.f.op('i64_add');
+  }
+
+  register(index: number, bytes: Bytes): Value {
+    this.f.get(this.cpu);
+    this.f.memory(LOAD[bytes], LAYOUT.gpr + 8 * index);
+    return this.value();
+  }
+  setRegister(index: number, bytes: Bytes, value: Value): void {
+    this.f.get(this.cpu);
+    this.storeRegister(value, bytes, LAYOUT.gpr + 8 * index);
+  }
+  immediate(): Value {
+    this.f.get(this.record);
+    this.f.memory('i64_load', RECORD.immediate);
+    return this.value();
+  }
+
+  private stateQuad(at: number): Value {
+    this.f.get(this.cpu);
+    this.f.memory('i64_load', at);
+    return this.value();
+  }
+  private setStateQuad(at: number, value: Value): void {
+    this.f.get(this.cpu);
+    this.f.get(value);
+    this.f.memory('i64_store', at);
+  }
+  flagsResult(): Value {
+    return this.stateQuad(LAYOUT.flagsResult);
+  }
+  flagsAux(): Value {
+    return this.stateQuad(LAYOUT.flagsAux);
+  }
+  setFlags(result: Value, aux: Value): void {
+    this.setStateQuad(LAYOUT.flagsResult, result);
+    this.setStateQuad(LAYOUT.flagsAux, aux);
+  }
+  setFlagsAux(aux: Value): void {
+    this.setStateQuad(LAYOUT.flagsAux, aux);
+  }
+
+  condition(condition: Condition): Test {
+    const number = CONDITIONS.indexOf(condition);
+    const positive = this.positiveCondition(CONDITIONS[number & ~1]!);
+    return (number & 1) === 0 ? positive : this.not(positive);
+  }
+  private positiveCondition(condition: Condition): Test {
+    const negative = (v: Value) => this.compare('lt_s', v, this.constant(0n));
+    switch (condition) {
+      case 'o': {
+        const aux = this.flagsAux();
+        return negative(this.binary('xor', aux, this.with('shl', aux, 1n)));
+      }
+      case 'b':
+        return negative(this.flagsAux());
+      case 'e':
+        return this.isZero(this.flagsResult());
+      case 'be':
+        return this.or(negative(this.flagsAux()), this.isZero(this.flagsResult()));
+      case 's':
+        return negative(this.signWord(this.flagsAux()));
+      case 'p': {
+        const low = this.binary('xor', this.flagsResult(), this.with('shr_u', this.flagsAux(), 8n));
+        const bits = this.unary('popcnt', this.with('and', low, 0xffn));
+        return this.isZero(this.with('and', bits, 1n));
+      }
+      case 'l':
+        return negative(this.lessWord());
+      case 'le':
+        return this.or(negative(this.lessWord()), this.isZero(this.flagsResult()));
+      default:
+        throw new Error(`Invariant broken: ${condition} is not a positive condition`);
+    }
+  }
+  /** Bit 63 is SF. */
+  private signWord(aux: Value): Value {
+    return this.binary('xor', this.flagsResult(), this.with('shl', aux, 63n));
+  }
+  /** Bit 63 is SF xor OF. */
+  private lessWord(): Value {
+    const aux = this.flagsAux();
+    const overflow = this.binary('xor', aux, this.with('shl', aux, 1n));
+    return this.binary('xor', this.signWord(aux), overflow);
+  }
+
+  directionDown(): Test {
+    this.f.get(this.cpu);
+    this.f.memory('i32_load', LAYOUT.rflagsSystem);
+    this.f.i32(DF);
+    this.f.op('i32_and');
+    return this.test();
+  }
+  setDirection(down: boolean): void {
+    this.f.get(this.cpu);
+    this.f.get(this.cpu);
+    this.f.memory('i32_load', LAYOUT.rflagsSystem);
+    this.f.i32(down ? DF : ~DF);
+    this.f.op(down ? 'i32_or' : 'i32_and');
+    this.f.memory('i32_store', LAYOUT.rflagsSystem);
+  }
+
+  /** rSP plus a displacement under the stack mask: [offset in SS, new RSP]. */
+  private stackAt(register: number, displacement: Value): readonly [Value, Value] {
+    const old = this.register(RSP, 8);
+    const from = register === RSP ? old : this.register(register, 8);
+    const mask = this.stateQuad(LAYOUT.stackMask);
+    const offset = this.binary('and', this.binary('add', from, displacement), mask);
+    const kept = this.binary('and', old, this.with('xor', mask, -1n));
+    return [offset, this.binary('or', kept, offset)];
+  }
+  private stackLinear(offset: Value, bytes: number, access: Access): Value {
+    const f = this.f;
+    // In 64-bit mode the base of SS counts as 0: the record's flag picks the zero slot.
+    const segment = this.temp(I32);
+    f.get(this.cpu);
+    f.i32(SS_AT);
+    f.i32(LAYOUT.zero);
+    this.legacy();
+    f.op('select');
+    f.op('i32_add');
+    f.set(segment);
+    return this.linear(segment, offset, bytes, access, () => this.exits.outcome(OUTCOME.RAISE | SS_FAULT));
+  }
+  push(value: Value, bytes: 2 | 4 | 8): void {
+    const [offset, rsp] = this.stackAt(RSP, this.constant(BigInt(-bytes)));
+    this.store(this.stackLinear(offset, bytes, 'write'), bytes, SLOW_STACK, value);
+    this.setRegister(RSP, 8, rsp);
+  }
+  peekStack(bytes: 2 | 4 | 8): Value {
+    return this.peekAt(RSP, bytes);
+  }
+  private peekAt(register: number, bytes: 2 | 4 | 8): Value {
+    const [offset] = this.stackAt(register, this.constant(0n));
+    const result = this.temp(I64) as Value;
+    this.load(this.stackLinear(offset, bytes, 'read'), bytes, SLOW_STACK, result);
+    return result;
+  }
+  dropStack(bytes: Value): void {
+    const [, rsp] = this.stackAt(RSP, bytes);
+    this.setRegister(RSP, 8, rsp);
+  }
+  peekFrame(bytes: 2 | 4 | 8): Value {
+    return this.peekAt(RBP, bytes);
+  }
+  setStackToFrame(bytes: bigint): void {
+    const [, rsp] = this.stackAt(RBP, this.constant(bytes));
+    this.setRegister(RSP, 8, rsp);
+  }
+
+  nextRip(bytes: Bytes): Value {
+    this.currentRip();
+    this.f.get(this.record);
+    this.f.memory('i64_load8_u', RECORD.length);
+    this.f.op('i64_add');
+    return this.truncate(this.value(), bytes);
+  }
+  branchIf(test: Test): void {
+    this.exits.branchIf(test);
+  }
+  branch(): void {
+    this.exits.branch();
+  }
+  checkTarget(rip: Value): void {
+    const f = this.f;
+    f.get(rip);
+    f.i64(16n);
+    f.op('i64_shl');
+    f.i64(16n);
+    f.op('i64_shr_s');
+    f.get(rip);
+    f.op('i64_ne');
+    f.if(() => this.exits.outcome(OUTCOME.RAISE | GP));
+  }
+  jump(rip: Value): void {
+    this.checkTarget(rip);
+    this.setStateQuad(LAYOUT.rip, rip);
+    this.exits.jump();
+  }
+  raise(vector: number): void {
+    this.exits.outcome(OUTCOME.RAISE | vector);
+  }
+  defer(): void {
+    this.exits.outcome(OUTCOME.SYSTEM);
+  }
+  finish(): void {
+    this.exits.finish();
+  }
+
+  private mask(): Value {
+    this.f.get(this.record);
+    this.f.memory('i64_load', RECORD.mask);
+    return this.value();
+  }
+  /** A register's value where the address size decides how much of it counts. */
+  private masked(index: number): Value {
+    return this.binary('and', this.register(index, 8), this.mask());
+  }
+  /** Writes under the address size: 16 bits keep the rest, 32 bits clear it. */
+  private setMasked(index: number, value: Value): void {
+    const mask = this.mask();
+    const word = this.compare('eq', mask, this.constant(0xffffn));
+    const kept = this.with('and', this.register(index, 8), ~0xffffn);
+    const truncated = this.binary('and', value, mask);
+    this.setRegister(index, 8, this.select(word, this.binary('or', kept, truncated), truncated));
+  }
+  count(): Value {
+    return this.masked(RCX);
+  }
+  setCount(value: Value): void {
+    this.setMasked(RCX, value);
+  }
+
+  private stringSegment(which: 'source' | 'destination'): number {
+    const f = this.f;
+    const segment = this.temp(I32);
+    f.get(this.cpu);
+    if (which === 'source') {
+      f.get(this.record);
+      f.memory('i32_load16_u', RECORD.segment);
+    } else {
+      f.i32(ES_AT);
+      f.i32(LAYOUT.zero);
+      this.legacy();
+      f.op('select');
+    }
+    f.op('i32_add');
+    f.set(segment);
+    return segment;
+  }
+  private stringLinear(which: 'source' | 'destination', bytes: Bytes, access: Access): Value {
+    const f = this.f;
+    const offset = this.masked(which === 'source' ? RSI : RDI);
+    return this.linear(this.stringSegment(which), offset, bytes, access, () => {
+      if (which === 'destination') return this.exits.outcome(OUTCOME.RAISE | GP);
+      f.get(this.record);
+      f.memory('i32_load8_u', RECORD.flags);
+      f.i32(RECORD_FLAG.STACK_SEGMENT);
+      f.op('i32_and');
+      f.if(
+        () => this.exits.outcome(OUTCOME.RAISE | SS_FAULT),
+        () => this.exits.outcome(OUTCOME.RAISE | GP),
+      );
+    });
+  }
+  readString(which: 'source' | 'destination', bytes: Bytes): Value {
+    const result = this.temp(I64) as Value;
+    this.load(this.stringLinear(which, bytes, 'read'), bytes, 0, result);
+    return result;
+  }
+  writeString(value: Value, bytes: Bytes): void {
+    this.store(this.stringLinear('destination', bytes, 'write'), bytes, 0, value);
+  }
+  advanceString(which: 'source' | 'destination', bytes: Bytes): void {
+    const index = which === 'source' ? RSI : RDI;
+    const step = this.select(this.directionDown(), this.constant(BigInt(-bytes)), this.constant(BigInt(bytes)));
+    this.setMasked(index, this.binary('add', this.register(index, 8), step));
+  }
+  repeatIf(test: Test): void {
+    this.f.get(test);
+    this.f.if(
+      () => this.exits.repeat(),
+      () => this.exits.finish(),
+    );
+  }
+}

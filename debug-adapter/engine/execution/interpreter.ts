@@ -1,0 +1,591 @@
+/**
+ * Emits the interpreter: one WebAssembly module whose main function fetches decoded records, dispatches on their handler
+ * with a `br_table`, and stays inside until its budget ends, something needs TypeScript, or an event is due.
+ *
+ * Hot rows are cases of the main function; the others are functions that the case calls, which keeps the main function small
+ * enough for V8's register allocator (measured in test/bench/dispatch.ts).
+ */
+import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from '../cpu/layout.ts';
+import { TLB_ENTRIES, TLB_ENTRY } from '../memory/tlb.ts';
+import { I32, I64, type FunctionWriter, type Label } from '../wasm/function.ts';
+import { ModuleWriter } from '../wasm/module.ts';
+import { HANDLERS, PSEUDO_HANDLER, type Handler } from './handlers.ts';
+import { InterpreterBuilder, type Exits, type SlowImports } from './interpreter-builder.ts';
+import { OUTCOME, RECORD } from './record.ts';
+
+/** Which handlers become cases of the main function. */
+export type DispatchStyle = 'hot' | 'all' | 'none';
+
+export interface InterpreterOptions {
+  readonly memoryPages: number;
+  readonly tlbBase: number;
+  /** Byte offset of frame 0. */
+  readonly poolBase: number;
+  /** Table of code pages: three i32 (16-, 32-, 64-bit code) for each frame. */
+  readonly codeTable: number;
+  /** Addresses of the two pseudo records that unlinked `next` and `target` fields point to. */
+  readonly linkNext: number;
+  readonly linkTarget: number;
+  readonly dispatch: DispatchStyle;
+}
+
+const CS_AT = LAYOUT.segments + SEGMENT_INDEX.CS * SEGMENT_BYTES;
+const CODE_BITS_64 = 64;
+
+export function emitInterpreter(options: InterpreterOptions): Uint8Array {
+  const module = new ModuleWriter(options.memoryPages);
+  const slowSignature = { parameters: [I32, I32, I32, I32], results: [I32] };
+  const read = module.importFunction('slowRead', slowSignature);
+  const write = module.importFunction('slowWrite', slowSignature);
+  const modify = module.importFunction('slowModify', slowSignature);
+  const segmentCheck = emitSegmentCheck(module);
+  const lookup = emitLookup(module, options);
+  const ripOf = emitRipOf(module, options);
+  const slow: SlowImports = { read, write, modify, segmentCheck };
+
+  const outlined = new Map<number, number>();
+  for (const handler of HANDLERS) {
+    if (options.dispatch === 'all' || endsInControl(handler)) continue;
+    if (options.dispatch === 'hot' && handler.row.hot === true) continue;
+    outlined.set(handler.number, emitOutlined(module, handler, slow, options.tlbBase));
+  }
+  emitMain(module, options, slow, lookup, ripOf, outlined);
+  return module.toBytes();
+}
+
+/** Branches choose the next record themselves: they must be in the main function. */
+function endsInControl(handler: Handler): boolean {
+  return /^(j|loop|call|ret)/.test(handler.row.name);
+}
+
+function meaningOf(handler: Handler, builder: InterpreterBuilder, exits: Exits): void {
+  handler.row.meaning(builder, handler.operands);
+  exits.finish();
+  builder.end();
+}
+
+/** Whether `offset .. offset + last` lies in a segment's readable or writable range; `field` is readFirst or writeFirst. */
+function emitSegmentCheck(module: ModuleWriter): number {
+  const { index, body: f } = module.define({ parameters: [I32, I64, I32, I32], results: [I32] });
+  const [segment, offset, last, field] = [0, 1, 2, 3];
+  const first = f.local(I32);
+  // first <= offset and offset + last <= end, without wrapping: offsets are below 2^32.
+  f.get(segment);
+  f.get(field);
+  f.op('i32_add');
+  f.tee(first);
+  f.memory('i64_load32_u');
+  f.get(offset);
+  f.op('i64_le_u');
+  f.get(offset);
+  f.get(last);
+  f.op('i64_extend_i32_u');
+  f.op('i64_add');
+  f.get(first);
+  f.memory('i64_load32_u', 4);
+  f.op('i64_le_u');
+  f.op('i32_and');
+  return index;
+}
+
+/** Record at the state's RIP, or 0 where TypeScript has to translate or decode first. Sets pageRip. */
+function emitLookup(module: ModuleWriter, options: InterpreterOptions): number {
+  const { index, body: f } = module.define({ parameters: [I32], results: [I32] });
+  const cpu = 0;
+  const rip = f.local(I64);
+  const linear = f.local(I64);
+  const entry = f.local(I32);
+  const page = f.local(I32);
+  const giveUpUnless = () => {
+    f.op('i32_eqz');
+    f.if(() => {
+      f.i32(0);
+      f.op('return');
+    });
+  };
+  f.get(cpu);
+  f.memory('i64_load', LAYOUT.rip);
+  f.tee(rip);
+  f.set(linear);
+  f.get(cpu);
+  f.memory('i32_load', LAYOUT.codeBits);
+  f.i32(CODE_BITS_64);
+  f.op('i32_ne');
+  f.if(() => {
+    f.get(rip);
+    f.get(cpu);
+    f.memory('i64_load32_u', CS_AT + SEGMENT_LAYOUT.limit);
+    f.op('i64_le_u');
+    giveUpUnless();
+    f.get(rip);
+    f.get(cpu);
+    f.memory('i64_load', CS_AT + SEGMENT_LAYOUT.base);
+    f.op('i64_add');
+    f.i64(0xffff_ffffn);
+    f.op('i64_and');
+    f.set(linear);
+  });
+  f.get(linear);
+  f.i64(12n);
+  f.op('i64_shr_u');
+  f.op('i32_wrap_i64');
+  f.get(cpu);
+  f.memory('i32_load', LAYOUT.tlbMix);
+  f.op('i32_xor');
+  f.i32(TLB_ENTRIES - 1);
+  f.op('i32_and');
+  f.i32(5);
+  f.op('i32_shl');
+  f.tee(entry);
+  f.memory('i64_load', options.tlbBase + TLB_ENTRY.execute);
+  f.get(linear);
+  f.i64(-4096n);
+  f.op('i64_and');
+  f.get(cpu);
+  f.memory('i64_load32_u', LAYOUT.tlbTag);
+  f.op('i64_or');
+  f.op('i64_eq');
+  giveUpUnless();
+  // codeTable + frame * 12 + (bits / 32) * 4
+  f.get(entry);
+  f.memory('i32_load', options.tlbBase + TLB_ENTRY.host);
+  f.i32(options.poolBase);
+  f.op('i32_sub');
+  f.i32(12);
+  f.op('i32_shr_u');
+  f.i32(12);
+  f.op('i32_mul');
+  f.get(cpu);
+  f.memory('i32_load', LAYOUT.codeBits);
+  f.i32(5);
+  f.op('i32_shr_u');
+  f.i32(2);
+  f.op('i32_shl');
+  f.op('i32_add');
+  f.memory('i32_load', options.codeTable);
+  f.tee(page);
+  giveUpUnless();
+  f.get(page);
+  f.get(linear);
+  f.op('i32_wrap_i64');
+  f.i32(0xfff);
+  f.op('i32_and');
+  f.i32(2);
+  f.op('i32_shl');
+  f.op('i32_add');
+  f.memory('i32_load');
+  f.get(cpu);
+  f.get(rip);
+  f.get(linear);
+  f.i64(0xfffn);
+  f.op('i64_and');
+  f.op('i64_sub');
+  f.memory('i64_store', LAYOUT.pageRip);
+  return index;
+}
+
+/** RIP of a record; of a pseudo record the address that `previous` continues at. */
+function emitRipOf(module: ModuleWriter, options: InterpreterOptions): number {
+  const { index, body: f } = module.define({ parameters: [I32, I32, I32], results: [I64] });
+  const [cpu, record, previous] = [0, 1, 2];
+  const pageRip = () => {
+    f.get(cpu);
+    f.memory('i64_load', LAYOUT.pageRip);
+  };
+  f.get(record);
+  f.i32(options.linkNext);
+  f.op('i32_eq');
+  f.if(() => {
+    pageRip();
+    f.get(previous);
+    f.memory('i64_load16_u', RECORD.pageOffset);
+    f.op('i64_add');
+    f.get(previous);
+    f.memory('i64_load8_u', RECORD.length);
+    f.op('i64_add');
+    f.op('return');
+  });
+  f.get(record);
+  f.i32(options.linkTarget);
+  f.op('i32_eq');
+  f.if(() => {
+    pageRip();
+    f.get(previous);
+    f.memory('i64_load', RECORD.immediate);
+    f.op('i64_add');
+    f.get(previous);
+    f.memory('i64_load', RECORD.targetMask);
+    f.op('i64_and');
+    f.op('return');
+  });
+  pageRip();
+  f.get(record);
+  f.memory('i64_load16_u', RECORD.pageOffset);
+  f.op('i64_add');
+  return index;
+}
+
+/** A handler as a function of its own: (cpu, record) to an OUTCOME. */
+function emitOutlined(module: ModuleWriter, handler: Handler, slow: SlowImports, tlbBase: number): number {
+  const { index, body: f } = module.define({ parameters: [I32, I32], results: [I32] });
+  const status = f.local(I32);
+  f.i32(OUTCOME.CONTINUE);
+  f.set(status);
+  const give = (code: number) => {
+    f.i32(code);
+    f.op('return');
+  };
+  const inMainOnly = (): never => {
+    throw new Error(`Invariant broken: ${handler.row.name} branches and cannot be outlined`);
+  };
+  const exits: Exits = {
+    finish() {
+      f.get(status);
+      f.op('return');
+    },
+    outcome: give,
+    fault: () => give(OUTCOME.FAULT),
+    leaveSoon() {
+      f.i32(OUTCOME.LEAVE);
+      f.set(status);
+    },
+    repeat: () => give(OUTCOME.REPEAT),
+    branch: inMainOnly,
+    branchIf: inMainOnly,
+    jump: inMainOnly,
+  };
+  meaningOf(handler, new InterpreterBuilder(f, 0, 1, exits, slow, tlbBase), exits);
+  f.op('unreachable');
+  return index;
+}
+
+function emitMain(
+  module: ModuleWriter,
+  options: InterpreterOptions,
+  slow: SlowImports,
+  lookup: number,
+  ripOf: number,
+  outlined: ReadonlyMap<number, number>,
+): void {
+  // run(cpu): OUTCOME. Budget in and out through the state; `retired` grows by what was completed.
+  const { body: f } = module.define({ parameters: [I32], results: [I32] }, 'run');
+  const cpu = 0;
+  const record = f.local(I32);
+  const previous = f.local(I32);
+  const budget = f.local(I32);
+  const given = f.local(I32);
+  /** Budget taken away so that the loop ends early; counted as not used. */
+  const withheld = f.local(I32);
+  /** Iterations of REP instructions: they use budget but retire nothing. */
+  const repeats = f.local(I32);
+  const outcome = f.local(I32);
+  const handler = f.local(I32);
+
+  f.get(cpu);
+  f.memory('i32_load', LAYOUT.budget);
+  f.tee(budget);
+  f.set(given);
+  f.i32(0);
+  f.set(withheld);
+  f.i32(0);
+  f.set(repeats);
+  f.block((exit) => {
+    f.block((exitHere) => {
+      f.loop((enter) => {
+        f.get(cpu);
+        f.call(lookup);
+        f.tee(record);
+        f.op('i32_eqz');
+        f.if(() => {
+          f.i32(OUTCOME.MISS);
+          f.set(outcome);
+          f.br(exit);
+        });
+        f.loop((next) => {
+          f.get(budget);
+          f.op('i32_eqz');
+          f.if(() => {
+            f.i32(OUTCOME.BUDGET);
+            f.set(outcome);
+            f.br(exitHere);
+          });
+          addTo(f, budget, -1);
+          f.get(record);
+          f.memory('i32_load16_u', RECORD.handler);
+          f.set(handler);
+          f.loop((dispatch) => {
+            const exits = mainExits(f, { cpu, record, previous, budget, withheld, repeats, outcome }, { enter, next, exit, exitHere });
+            const builder = new InterpreterBuilder(f, cpu, record, exits, slow, options.tlbBase);
+            const link = (field: number, offset: () => void) => () => {
+              addTo(f, budget, 1);
+              f.get(cpu);
+              f.get(cpu);
+              f.get(record);
+              f.get(previous);
+              f.call(ripOf);
+              f.memory('i64_store', LAYOUT.rip);
+              f.get(cpu);
+              f.call(lookup);
+              f.tee(record);
+              f.op('i32_eqz');
+              f.if(() => {
+                f.i32(OUTCOME.MISS);
+                f.set(outcome);
+                f.br(exit);
+              });
+              // Link only within one page at one linear address: everything else is looked up each time.
+              offset();
+              f.i64(4096n);
+              f.op('i64_lt_u');
+              f.get(record);
+              f.memory('i32_load', RECORD.page);
+              f.get(previous);
+              f.memory('i32_load', RECORD.page);
+              f.op('i32_eq');
+              f.op('i32_and');
+              f.if(() => {
+                f.get(previous);
+                f.get(record);
+                f.memory('i32_store', field);
+              });
+              f.br(next);
+            };
+            const cases: (() => void)[] = [];
+            cases[PSEUDO_HANDLER.LINK_NEXT] = link(RECORD.next, () => {
+              f.get(previous);
+              f.memory('i64_load16_u', RECORD.pageOffset);
+              f.get(previous);
+              f.memory('i64_load8_u', RECORD.length);
+              f.op('i64_add');
+            });
+            cases[PSEUDO_HANDLER.LINK_TARGET] = link(RECORD.target, () => {
+              f.get(previous);
+              f.memory('i64_load', RECORD.immediate);
+            });
+            cases[PSEUDO_HANDLER.SYSTEM] = () => exits.outcome(OUTCOME.SYSTEM);
+            cases[PSEUDO_HANDLER.BREAKPOINT] = () => {
+              addTo(f, budget, 1);
+              exits.outcome(OUTCOME.BREAKPOINT);
+            };
+            cases[PSEUDO_HANDLER.CROSS] = () => {
+              emitCrossCheck(f, cpu, record, options, () => {
+                addTo(f, budget, 1);
+                exits.outcome(OUTCOME.MISS);
+              });
+              f.get(record);
+              f.memory('i32_load16_u', RECORD.crossHandler);
+              f.set(handler);
+              f.br(dispatch);
+            };
+            for (const entry of HANDLERS) {
+              const functionIndex = outlined.get(entry.number);
+              cases[entry.number] =
+                functionIndex === undefined
+                  ? () => meaningOf(entry, builder, exits)
+                  : () => callOutlined(f, functionIndex, { cpu, record, repeats, outcome, budget, withheld }, exits, { next, exit, exitHere });
+            }
+            f.switch(() => f.get(handler), cases);
+          });
+        });
+      });
+    });
+    f.get(cpu);
+    f.get(cpu);
+    f.get(record);
+    f.get(previous);
+    f.call(ripOf);
+    f.memory('i64_store', LAYOUT.rip);
+  });
+  f.get(cpu);
+  f.get(record);
+  f.memory('i32_store', LAYOUT.record);
+  f.get(cpu);
+  f.get(budget);
+  f.get(withheld);
+  f.op('i32_add');
+  f.memory('i32_store', LAYOUT.budget);
+  // retired += given - budget - withheld - repeats, minus the one that did not complete.
+  f.get(cpu);
+  f.get(cpu);
+  f.memory('i64_load', LAYOUT.retired);
+  f.get(given);
+  f.get(budget);
+  f.op('i32_sub');
+  f.get(withheld);
+  f.op('i32_sub');
+  f.get(repeats);
+  f.op('i32_sub');
+  f.get(outcome);
+  f.i32(OUTCOME.SYSTEM);
+  f.op('i32_eq');
+  f.get(outcome);
+  f.i32(OUTCOME.FAULT);
+  f.op('i32_eq');
+  f.op('i32_or');
+  f.get(outcome);
+  f.i32(OUTCOME.RAISE);
+  f.op('i32_ge_u');
+  f.op('i32_or');
+  f.op('i32_sub');
+  f.op('i64_extend_i32_u');
+  f.op('i64_add');
+  f.memory('i64_store', LAYOUT.retired);
+  f.get(outcome);
+}
+
+interface MainLocals {
+  readonly cpu: number;
+  readonly record: number;
+  readonly previous: number;
+  readonly budget: number;
+  readonly withheld: number;
+  readonly repeats: number;
+  readonly outcome: number;
+}
+interface MainLabels {
+  readonly enter: Label;
+  readonly next: Label;
+  readonly exit: Label;
+  readonly exitHere: Label;
+}
+
+function addTo(f: FunctionWriter, local: number, amount: number): void {
+  f.get(local);
+  f.i32(amount);
+  f.op('i32_add');
+  f.set(local);
+}
+
+function withhold(f: FunctionWriter, { budget, withheld }: Pick<MainLocals, 'budget' | 'withheld'>): void {
+  f.get(withheld);
+  f.get(budget);
+  f.op('i32_add');
+  f.set(withheld);
+  f.i32(0);
+  f.set(budget);
+}
+
+function mainExits(f: FunctionWriter, locals: MainLocals, labels: MainLabels): Exits {
+  const { record, previous, repeats, outcome } = locals;
+  const goTo = (field: number) => () => {
+    f.get(record);
+    f.tee(previous);
+    f.memory('i32_load', field);
+    f.set(record);
+    f.br(labels.next);
+  };
+  return {
+    finish: goTo(RECORD.next),
+    branch: goTo(RECORD.target),
+    branchIf(test) {
+      f.get(record);
+      f.tee(previous);
+      f.get(test);
+      f.i32(2);
+      f.op('i32_shl');
+      f.op('i32_add');
+      f.memory('i32_load', RECORD.next);
+      f.set(record);
+      f.br(labels.next);
+    },
+    jump: () => f.br(labels.enter),
+    outcome(code) {
+      f.i32(code);
+      f.set(outcome);
+      f.br(labels.exitHere);
+    },
+    fault() {
+      f.i32(OUTCOME.FAULT);
+      f.set(outcome);
+      f.br(labels.exit);
+    },
+    leaveSoon: () => withhold(f, locals),
+    repeat() {
+      addTo(f, repeats, 1);
+      f.br(labels.next);
+    },
+  };
+}
+
+function callOutlined(
+  f: FunctionWriter,
+  functionIndex: number,
+  locals: Omit<MainLocals, 'previous'>,
+  exits: Exits,
+  labels: Omit<MainLabels, 'enter'>,
+): void {
+  const { cpu, record, outcome } = locals;
+  f.get(cpu);
+  f.get(record);
+  f.call(functionIndex);
+  f.tee(outcome);
+  f.if(() => {
+    const on = (code: number, then: () => void) => {
+      f.get(outcome);
+      f.i32(code);
+      f.op('i32_eq');
+      f.if(then);
+    };
+    on(OUTCOME.REPEAT, () => exits.repeat());
+    on(OUTCOME.FAULT, () => f.br(labels.exit));
+    f.get(outcome);
+    f.i32(OUTCOME.LEAVE);
+    f.op('i32_ne');
+    f.if(() => f.br(labels.exitHere));
+    exits.leaveSoon();
+  });
+  exits.finish();
+}
+
+/** Runs `otherwise` unless the page behind the record's is still mapped to the frame the instruction was decoded from. */
+function emitCrossCheck(f: FunctionWriter, cpu: number, record: number, options: InterpreterOptions, otherwise: () => void): void {
+  const linear = f.local(I64);
+  const entry = f.local(I32);
+  f.get(cpu);
+  f.memory('i64_load', LAYOUT.pageRip);
+  f.i64(4096n);
+  f.op('i64_add');
+  f.set(linear);
+  f.get(cpu);
+  f.memory('i32_load', LAYOUT.codeBits);
+  f.i32(CODE_BITS_64);
+  f.op('i32_ne');
+  f.if(() => {
+    f.get(linear);
+    f.get(cpu);
+    f.memory('i64_load', CS_AT + SEGMENT_LAYOUT.base);
+    f.op('i64_add');
+    f.i64(0xffff_ffffn);
+    f.op('i64_and');
+    f.set(linear);
+  });
+  f.get(linear);
+  f.i64(12n);
+  f.op('i64_shr_u');
+  f.op('i32_wrap_i64');
+  f.get(cpu);
+  f.memory('i32_load', LAYOUT.tlbMix);
+  f.op('i32_xor');
+  f.i32(TLB_ENTRIES - 1);
+  f.op('i32_and');
+  f.i32(5);
+  f.op('i32_shl');
+  f.tee(entry);
+  f.memory('i64_load', options.tlbBase + TLB_ENTRY.execute);
+  f.get(linear);
+  f.i64(-4096n);
+  f.op('i64_and');
+  f.get(cpu);
+  f.memory('i64_load32_u', LAYOUT.tlbTag);
+  f.op('i64_or');
+  f.op('i64_ne');
+  f.get(entry);
+  f.memory('i32_load', options.tlbBase + TLB_ENTRY.host);
+  f.get(record);
+  f.memory('i32_load', RECORD.crossHost);
+  f.op('i32_ne');
+  f.op('i32_or');
+  f.if(otherwise);
+  f.release(linear);
+  f.release(entry);
+}
