@@ -1,0 +1,25 @@
+/** Launch configurations that somebody has already written for a program. */
+import path from 'node:path';
+
+export interface Preset {
+  readonly type?: unknown;
+  readonly program?: unknown;
+  readonly name?: unknown;
+}
+
+/**
+ * The first configuration of our type whose program is the given file. Only `${workspaceFolder}` is put in; other variables
+ * cannot name one particular file.
+ */
+export function presetFor<P extends Preset>(
+  presets: readonly P[],
+  type: string,
+  program: string,
+  workspaceFolder: string,
+): P | undefined {
+  return presets.find((preset) => {
+    if (preset.type !== type || typeof preset.program !== 'string' || typeof preset.name !== 'string') return false;
+    const named = preset.program.replaceAll('${workspaceFolder}', workspaceFolder);
+    return path.resolve(workspaceFolder, named) === path.resolve(program);
+  });
+}
