@@ -167,6 +167,22 @@ export class Workbench {
     await this.page.locator('.editor-instance [class*="codicon-debug-breakpoint"]').first().waitFor();
   }
 
+  /**
+   * Turns an exception breakpoint (a VM exit, for example) on, with a condition where one is given. They are listed in the Breakpoints
+   * pane once a session has told of them.
+   */
+  async setExceptionBreakpoint(label: string, condition?: string): Promise<void> {
+    const pane = await this.pane('Breakpoints').expand();
+    const row = await pane.waitForRow(label);
+    if ((await row.getAttribute('aria-checked')) !== 'true') await row.locator('.monaco-checkbox').click();
+    if (condition === undefined) return;
+    await row.hover();
+    await row.locator('.action-label[aria-label^="Edit Condition"]').click();
+    await this.page.locator('.breakpoint.exception input').fill(condition);
+    await this.press('Enter');
+    await pane.waitForRow(condition);
+  }
+
   /** F5, then waits until the session has stopped somewhere. */
   async startDebugging(): Promise<void> {
     await this.press('F5');
