@@ -168,7 +168,8 @@ const rotateThroughCarry = (['Rcl', 'Rcr'] as const).flatMap((iced) =>
           iced === 'Rcl'
             ? b.binary('xor', bit(b, result, bits - 1), carry)
             : b.binary('xor', bit(b, result, bits - 1), bit(b, result, bits - 2));
-        b.if(b.not(b.isZero(count)), () => setCarryOverflow(b, carry, overflow));
+        // A masked count that is a multiple of size + 1 changes nothing but OF (as captured from hardware).
+        setCarryOverflow(b, carry, overflow);
       },
     );
   }),

@@ -1,0 +1,179 @@
+/**
+ * Decoded code by physical page. A code page is a table from page offset to record; it belongs to one frame and one code
+ * size, so every linear mapping of the frame shares it. Writes to decoded bytes drop the page.
+ */
+import type { CodeBits } from '../base/program.ts';
+import type { DecodedInstruction } from '../isa/decode.ts';
+import { PAGE_BYTES } from '../memory/physical.ts';
+import { CODE_PAGE_BYTES, RECORD_COUNT, type EngineMap } from './engine-memory.ts';
+import { PSEUDO_HANDLER } from './handlers.ts';
+import { lower } from './lowering.ts';
+import { RECORD, RECORD_BYTES } from './record.ts';
+
+const MODE_OF_BITS: { readonly [B in CodeBits]: number } = { 16: 0, 32: 1, 64: 2 };
+const MODES = 3;
+/** A decoded instruction reaches at most this far behind its first byte. */
+const LONGEST = 15;
+
+export interface Crossing {
+  /** Frame of the second page. */
+  readonly frame: number;
+  /** Its byte offset in the engine memory. */
+  readonly host: number;
+}
+
+export class CodeCache {
+  private readonly view: DataView;
+  private readonly words: Int32Array;
+  private readonly map: EngineMap;
+  private readonly codeFrames: Uint8Array;
+  private readonly decoded: (DecodedInstruction | undefined)[] = [];
+  private readonly freePages: number[] = [];
+  private recordsUsed = 0;
+  /** Frames of second pages -> frames that hold instructions crossing into them. */
+  private readonly crossings = new Map<number, Set<number>>();
+  /** Low 12 bits of breakpoint addresses. */
+  private breakpointOffsets: ReadonlySet<number> = new Set<number>();
+
+  /** @param codeFrames `PhysicalMemory.codeFrames`: marks frames whose writes must be announced */
+  constructor(memory: WebAssembly.Memory, map: EngineMap, codeFrames: Uint8Array) {
+    this.view = new DataView(memory.buffer);
+    this.words = new Int32Array(memory.buffer);
+    this.map = map;
+    this.codeFrames = codeFrames;
+    this.freeAllPages();
+  }
+
+  private freeAllPages(): void {
+    this.freePages.length = 0;
+    for (let i = this.map.codePageCount - 1; i >= 0; i--) this.freePages.push(this.map.codePages + i * CODE_PAGE_BYTES);
+  }
+
+  private tableSlot(frame: number, mode: number): number {
+    return (this.map.codeTable >> 2) + frame * MODES + mode;
+  }
+
+  /** What `add` would be asked again for, after a record ran out of date: the object of a record. */
+  instruction(record: number): DecodedInstruction {
+    const found = this.decoded[this.view.getInt32(record + RECORD.decoded, true)];
+    if (found === undefined) throw new Error('Invariant broken: a record without its instruction');
+    return found;
+  }
+
+  length(record: number): number {
+    return this.view.getUint8(record + RECORD.length);
+  }
+
+  /** Whether decoding may go on without dropping everything first. Dropping is only safe outside the emitted loop. */
+  private makeRoom(): void {
+    if (this.recordsUsed < RECORD_COUNT && this.freePages.length > 0) return;
+    this.flushAll();
+  }
+
+  /** Adds an instruction that starts at `pageOffset` of a frame. */
+  add(frame: number, pageOffset: number, bits: CodeBits, instruction: DecodedInstruction, crossing: Crossing | undefined): void {
+    this.makeRoom();
+    const slot = this.tableSlot(frame, MODE_OF_BITS[bits]);
+    let page = this.words[slot]!;
+    if (page === 0) {
+      page = this.freePages.pop()!;
+      this.words.fill(0, page >> 2, (page + CODE_PAGE_BYTES) >> 2);
+      this.words[slot] = page;
+      this.codeFrames[frame] = 1;
+    }
+    const record = this.map.records + this.recordsUsed * RECORD_BYTES;
+    const view = this.view;
+    this.words.fill(0, record >> 2, (record + RECORD_BYTES) >> 2);
+    let handler = lower(view, record, instruction, bits, pageOffset);
+    view.setInt32(record + RECORD.next, this.map.linkNext, true);
+    view.setInt32(record + RECORD.target, this.map.linkTarget, true);
+    view.setInt32(record + RECORD.page, page, true);
+    view.setInt32(record + RECORD.decoded, this.recordsUsed, true);
+    this.decoded[this.recordsUsed++] = instruction;
+    if (crossing) {
+      view.setInt32(record + RECORD.crossHost, crossing.host, true);
+      view.setUint16(record + RECORD.crossHandler, handler, true);
+      handler = PSEUDO_HANDLER.CROSS;
+      this.codeFrames[crossing.frame] = 1;
+      let from = this.crossings.get(crossing.frame);
+      if (from === undefined) this.crossings.set(crossing.frame, (from = new Set()));
+      from.add(frame);
+    }
+    view.setUint16(record + RECORD.savedHandler, handler, true);
+    this.setHandler(record, this.breakpointOffsets.has(pageOffset));
+    this.words[(page >> 2) + pageOffset] = record;
+  }
+
+  private setHandler(record: number, stops: boolean): void {
+    const handler = stops ? PSEUDO_HANDLER.BREAKPOINT : this.view.getUint16(record + RECORD.savedHandler, true);
+    this.view.setUint16(record + RECORD.handler, handler, true);
+  }
+
+  /** Removes (and restores) the breakpoint of one record, to execute the instruction under it. */
+  withoutBreakpoint<T>(record: number, body: () => T): T {
+    this.setHandler(record, false);
+    try {
+      return body();
+    } finally {
+      this.setHandler(record, this.breakpointOffsets.has(this.view.getUint16(record + RECORD.pageOffset, true)));
+    }
+  }
+
+  /** Instructions at these page offsets stop; who asked compares the whole linear address. */
+  setBreakpointOffsets(offsets: ReadonlySet<number>): void {
+    const changed = [...offsets, ...this.breakpointOffsets].filter((o) => offsets.has(o) !== this.breakpointOffsets.has(o));
+    this.breakpointOffsets = offsets;
+    if (changed.length === 0) return;
+    const slots = this.map.frames * MODES;
+    for (let slot = this.map.codeTable >> 2, end = slot + slots; slot < end; slot++) {
+      const page = this.words[slot]!;
+      if (page === 0) continue;
+      for (const offset of changed) {
+        const record = this.words[(page >> 2) + offset]!;
+        if (record !== 0) this.setHandler(record, offsets.has(offset));
+      }
+    }
+  }
+
+  /** Whether a write of `bytes` bytes at `pageOffset` touches decoded instructions (or their tails from the page before). */
+  overlaps(frame: number, pageOffset: number, bytes: number): boolean {
+    if (this.crossings.has(frame) && pageOffset < LONGEST) return true;
+    for (let mode = 0; mode < MODES; mode++) {
+      const page = this.words[this.tableSlot(frame, mode)]!;
+      if (page === 0) continue;
+      const from = Math.max(0, pageOffset - LONGEST + 1);
+      const to = Math.min(PAGE_BYTES, pageOffset + bytes);
+      for (let at = from; at < to; at++) {
+        const record = this.words[(page >> 2) + at]!;
+        if (record !== 0 && at + this.length(record) > pageOffset) return true;
+      }
+    }
+    return false;
+  }
+
+  /** Forgets what was decoded from a frame. Safe while the emitted loop runs, if it leaves before its next instruction. */
+  drop(frame: number): void {
+    for (let mode = 0; mode < MODES; mode++) {
+      const slot = this.tableSlot(frame, mode);
+      const page = this.words[slot]!;
+      if (page === 0) continue;
+      this.words[slot] = 0;
+      this.freePages.push(page);
+    }
+    this.codeFrames[frame] = 0;
+    const from = this.crossings.get(frame);
+    if (from === undefined) return;
+    this.crossings.delete(frame);
+    for (const first of from) if (first !== frame) this.drop(first);
+  }
+
+  flushAll(): void {
+    const from = this.map.codeTable >> 2;
+    this.words.fill(0, from, from + this.map.frames * MODES);
+    this.freeAllPages();
+    this.codeFrames.fill(0);
+    this.crossings.clear();
+    this.decoded.length = 0;
+    this.recordsUsed = 0;
+  }
+}
