@@ -9,6 +9,7 @@ import { fileError, hex } from './file-diagnostic.ts';
 export const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46] as const;
 
 export const PT_LOAD = 1;
+const PF_X = 1;
 export const SHT_SYMTAB = 2;
 export const SHT_NOBITS = 8;
 export const SHF_EXECINSTR = 4;
@@ -43,6 +44,7 @@ const MACHINES: Readonly<Record<number, string>> = {
 export interface ProgramHeader {
   readonly index: number;
   readonly type: number;
+  readonly executable: boolean;
   readonly offset: number;
   readonly virtualAddress: bigint;
   readonly physicalAddress: number;
@@ -208,6 +210,7 @@ function readProgramHeader(elf: ElfView, index: number, at: number): ProgramHead
   return {
     index,
     type: elf.word(at),
+    executable: (elf.word(elf.bits === 32 ? at + 24 : at + 4) & PF_X) !== 0,
     offset: elf.size(at + 4, at + 8),
     virtualAddress: elf.wide(at + 8, at + 16),
     physicalAddress: elf.size(at + 12, at + 24),

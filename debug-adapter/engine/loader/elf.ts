@@ -1,5 +1,6 @@
 /** Executable ELF files as guest programs: Multiboot kernels, in ELF32 or ELF64, and plain programs entered in their own mode. */
 import type { Diagnostic } from '../base/diagnostic.ts';
+import { CONVENTIONAL_END, EXTENDED_MEMORY } from '../base/memory-map.ts';
 import type { BootProtocol, LineSpan, LoadSegment, ProgramResult, ProgramSymbol } from '../base/program.ts';
 import { readLines } from './dwarf-line.ts';
 import { PT_LOAD, readElf, type ElfFile, type ProgramHeader } from './elf-format.ts';
@@ -40,7 +41,7 @@ export function loadElf(name: string, bytes: Uint8Array, options: LoadOptions): 
   } else {
     segments = loadSegments(name, bytes, elf, diagnostics);
     const entry = physicalEntry(elf);
-    if (entry === undefined) {
+    if (entry === undefined && segments.length > 0) {
       diagnostics.push(
         fileError(
           name,
@@ -92,6 +93,7 @@ function loadSegments(name: string, bytes: Uint8Array, elf: ElfFile, diagnostics
       );
       continue;
     }
+    if (isHeaderBelowOneMib(header)) continue;
     segments.push({
       title: `segment ${header.index}`,
       address: header.physicalAddress,
@@ -99,13 +101,20 @@ function loadSegments(name: string, bytes: Uint8Array, elf: ElfFile, diagnostics
       zeroBytes: header.memoryBytes - header.fileBytes,
     });
   }
-  if (segments.length === 0 && diagnostics.length === 0) {
+  if (segments.length === 0 && !diagnostics.some(({ severity }) => severity === 'error')) {
     diagnostics.push(
       fileError(name, 'elf-empty', `${name}: no segment is to be loaded; link the program with \`ld\`.`),
     );
   }
   return segments;
 }
+
+/**
+ * Linked with `-Ttext=0x100000`, a program gets its ELF header as a segment of its own in the page below, where a PC has ROM.
+ * Nothing in a kernel reads it there.
+ */
+const isHeaderBelowOneMib = ({ offset, executable, physicalAddress, memoryBytes }: ProgramHeader): boolean =>
+  offset === 0 && !executable && physicalAddress >= CONVENTIONAL_END && physicalAddress + memoryBytes <= EXTENDED_MEMORY;
 
 /** Where execution starts, with paging off: the entry is a virtual address, which differs in higher-half kernels. */
 function physicalEntry(elf: ElfFile): number | undefined {
