@@ -14,7 +14,14 @@ export async function makePackage(): Promise<string> {
   const { version } = manifest();
   const vsix = fromRoot('out', `hyperstep-${version}.vsix`);
   mkdirSync(fromRoot('out'), { recursive: true });
-  await createVSIX({ cwd: ROOT, packagePath: vsix, dependencies: false, allowMissingRepository: true });
+  await createVSIX({
+    cwd: ROOT,
+    packagePath: vsix,
+    dependencies: false,
+    // There is no public repository yet that links of the README could be completed with.
+    allowMissingRepository: true,
+    rewriteRelativeLinks: false,
+  });
   const { size } = statSync(vsix);
   const megabytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(2)} MB`;
   if (size > LARGEST_BYTES) {
