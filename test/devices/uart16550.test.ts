@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { meaningOf } from '../../debug-adapter/engine/devices/device.ts';
 import { Uart16550 } from '../../debug-adapter/engine/devices/uart16550.ts';
 import { RecordingLine, mismatches, type Step } from './support.ts';
 
@@ -222,6 +223,9 @@ describe('16550 UART', () => {
     assert.equal(value('RBR')?.value, 0x61);
     assert.equal(value('LSR')?.decoded.find((bit) => bit.name === 'DR')?.value, 1);
     assert.equal(value('IIR')?.decoded[0]?.text, 'none');
+    assert.equal(meaningOf(value('LSR')!), 'DR, THRE, TEMT');
+    assert.equal(meaningOf(value('LCR')!), 'WLS: 5 bits, PARITY: none');
+    assert.equal(meaningOf(value('RBR')!), '');
     assert.deepEqual(uart.save(), before);
   });
 });

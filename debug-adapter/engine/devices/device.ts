@@ -92,6 +92,16 @@ export function decodeRegisters<Name extends string>(
   });
 }
 
+/** The register's fields in one line for views: set flags by name, wider fields as `NAME=value` or in words. */
+export function meaningOf(register: DeviceRegister): string {
+  const words = register.decoded.map(({ name, value, text }, index) => {
+    if (text !== undefined) return `${name}: ${text}`;
+    if (register.fields[index]?.bits === 1) return value === 1 ? name : '';
+    return `${name}=${value}`;
+  });
+  return words.filter((word) => word !== '').join(', ');
+}
+
 /** A one-bit field. */
 export const flag = (name: string, lowBit: number, title: string): RegisterField => ({ name, lowBit, bits: 1, title });
 

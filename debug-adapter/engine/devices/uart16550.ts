@@ -35,7 +35,7 @@ export interface UartState {
   readonly line: boolean;
 }
 
-export const UART_RESET: UartState = {
+const UART_RESET: UartState = {
   divisor: 12,
   ier: 0,
   fcr: 0,

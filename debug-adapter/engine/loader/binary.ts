@@ -11,6 +11,7 @@ import {
 } from './multiboot-header.ts';
 import { checkSegments } from './segments.ts';
 
+/** Sector size of a disk image. */
 export const SECTOR_BYTES = 512;
 const SIGNATURE_OFFSET = 510;
 /** Where firmware puts sector 0. */
@@ -22,7 +23,7 @@ export interface FlatOptions {
   readonly bits: CodeBits;
 }
 
-export const DEFAULT_FLAT: FlatOptions = { loadAddress: EXTENDED_MEMORY, bits: 64 };
+const DEFAULT_FLAT: FlatOptions = { loadAddress: EXTENDED_MEMORY, bits: 64 };
 
 /** Whether the first sector ends in 55 AA, by which firmware knows a boot disk. */
 export const isBootImage = (bytes: Uint8Array): boolean =>

@@ -54,7 +54,17 @@ interface Entry {
   readonly directory: number;
 }
 
-export function readLineProgramHeader(section: Uint8Array, at: number, strings: DwarfStrings): LineProgramResult {
+/**
+ * Reads the header at offset `at`.
+ *
+ * @param compilerDirectory where the compiler ran, as `.debug_info` says; version 5 says it here
+ */
+export function readLineProgramHeader(
+  section: Uint8Array,
+  at: number,
+  strings: DwarfStrings,
+  compilerDirectory: string,
+): LineProgramResult {
   const lengths = new ByteCursor(section, at);
   let unitBytes = lengths.u32();
   const wide = unitBytes === DWARF64_ESCAPE;
@@ -81,7 +91,7 @@ export function readLineProgramHeader(section: Uint8Array, at: number, strings: 
   const operandCounts = Array.from({ length: Math.max(opcodeBase - 1, 0) }, () => cursor.u8());
   if (cursor.overrun || lineRange === 0 || start > end) return { kind: 'damaged' };
 
-  const files = version >= 5 ? readFiles5(cursor, strings, wide) : readFiles2(cursor);
+  const files = version >= 5 ? readFiles5(cursor, strings, wide) : readFiles2(cursor, compilerDirectory);
   if (files === undefined) return { kind: 'unsupported', because: 'an unknown form in a DWARF 5 file table', end };
   if (cursor.overrun) return { kind: 'damaged' };
   return {
@@ -105,10 +115,11 @@ const isAbsolute = (path: string): boolean => /^([\\/]|[A-Za-z]:)/.test(path);
 const joined = (directory: string | undefined, path: string): string =>
   directory === undefined || directory === '' || isAbsolute(path) ? path : `${directory}/${path}`;
 
-/** Versions 2 to 4: directories and files count from 1; directory 0 is the compiler's own, which this section does not name. */
-function readFiles2(cursor: ByteCursor): Map<number, string> {
-  const directories: string[] = [''];
-  for (let path = cursor.text(); path !== '' && !cursor.overrun; path = cursor.text()) directories.push(path);
+/** Versions 2 to 4: directories and files count from 1; directory 0 is the compiler's own. */
+function readFiles2(cursor: ByteCursor, compilerDirectory: string): Map<number, string> {
+  const directories: string[] = [compilerDirectory];
+  for (let path = cursor.text(); path !== '' && !cursor.overrun; path = cursor.text())
+    directories.push(joined(compilerDirectory, path));
   const files = new Map<number, string>();
   for (let path = cursor.text(); path !== '' && !cursor.overrun; path = cursor.text()) {
     const directory = cursor.index();

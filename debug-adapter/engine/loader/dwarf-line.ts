@@ -2,6 +2,7 @@
 import type { Diagnostic } from '../base/diagnostic.ts';
 import type { LineSpan } from '../base/program.ts';
 import { ByteCursor } from './byte-cursor.ts';
+import { compilationDirectories } from './dwarf-unit.ts';
 import { readLineProgramHeader, type DwarfStrings, type LineProgram } from './dwarf-header.ts';
 import { PT_LOAD, SHF_COMPRESSED, sectionBytes, type ElfFile } from './elf-format.ts';
 import { fileWarning, hex } from './file-diagnostic.ts';
@@ -43,14 +44,20 @@ export function readLines(file: string, elf: ElfFile, bytes: Uint8Array): Lines 
   }
   const named = (name: string) => {
     const found = elf.sections.find((candidate) => candidate.name === name);
-    return found === undefined ? new Uint8Array(0) : sectionBytes(bytes, found);
+    const readable = found !== undefined && (found.flags & SHF_COMPRESSED) === 0;
+    return readable ? sectionBytes(bytes, found) : new Uint8Array(0);
   };
   const strings: DwarfStrings = { lineStrings: named('.debug_line_str'), strings: named('.debug_str') };
   const data = sectionBytes(bytes, section);
+  const directories = compilationDirectories({
+    information: named('.debug_info'),
+    abbreviations: named('.debug_abbrev'),
+    strings: strings.strings,
+  });
   const spans: LineSpan[] = [];
   const reasons = new Set<string>();
   for (let at = 0; at < data.length;) {
-    const header = readLineProgramHeader(data, at, strings);
+    const header = readLineProgramHeader(data, at, strings, directories.get(at) ?? '');
     if (header.kind === 'damaged') {
       reasons.add(`.debug_line is damaged at offset ${hex(section.offset + at)}`);
       break;

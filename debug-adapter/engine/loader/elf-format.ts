@@ -6,12 +6,12 @@ import type { Diagnostic } from '../base/diagnostic.ts';
 import { textAt, viewOf } from './bytes.ts';
 import { fileError, hex } from './file-diagnostic.ts';
 
-export const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46] as const;
+const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46] as const;
 
 export const PT_LOAD = 1;
 const PF_X = 1;
 export const SHT_SYMTAB = 2;
-export const SHT_NOBITS = 8;
+const SHT_NOBITS = 8;
 export const SHF_EXECINSTR = 4;
 export const SHF_COMPRESSED = 0x800;
 export const SHN_ABS = 0xfff1;

@@ -114,7 +114,10 @@ function loadSegments(name: string, bytes: Uint8Array, elf: ElfFile, diagnostics
  * Nothing in a kernel reads it there.
  */
 const isHeaderBelowOneMib = ({ offset, executable, physicalAddress, memoryBytes }: ProgramHeader): boolean =>
-  offset === 0 && !executable && physicalAddress >= CONVENTIONAL_END && physicalAddress + memoryBytes <= EXTENDED_MEMORY;
+  offset === 0 &&
+  !executable &&
+  physicalAddress >= CONVENTIONAL_END &&
+  physicalAddress + memoryBytes <= EXTENDED_MEMORY;
 
 /** Where execution starts, with paging off: the entry is a virtual address, which differs in higher-half kernels. */
 function physicalEntry(elf: ElfFile): number | undefined {

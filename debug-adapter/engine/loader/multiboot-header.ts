@@ -6,7 +6,7 @@ import { viewOf } from './bytes.ts';
 import { fileError, fileWarning, hex } from './file-diagnostic.ts';
 import type { NamedSegment } from './segments.ts';
 
-export const MULTIBOOT_HEADER_MAGIC = 0x1bad_b002;
+const MULTIBOOT_HEADER_MAGIC = 0x1bad_b002;
 /** The header lies completely within this many bytes of the file, on a multiple of four. */
 const SEARCH_BYTES = 8192;
 

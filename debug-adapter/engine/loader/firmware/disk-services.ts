@@ -2,11 +2,11 @@
  * INT 13h on drive 0, which holds the boot image: a 1.44 MB floppy by cylinder, head and sector; the LBA extensions (Phoenix
  * Enhanced Disk Drive specification) reach an image of any size. Sectors after the image's end read as zeros.
  */
+import { SECTOR_BYTES } from '../binary.ts';
 import type { FirmwareCall } from './context.ts';
 import { DISKETTE_PARAMETERS, FIRMWARE_SEGMENT, biosDataAddress } from './image.ts';
 
-const SECTOR_BYTES = 512;
-export const FLOPPY = { cylinders: 80, heads: 2, sectors: 18 } as const;
+const FLOPPY = { cylinders: 80, heads: 2, sectors: 18 } as const;
 const FLOPPY_SECTORS = FLOPPY.cylinders * FLOPPY.heads * FLOPPY.sectors;
 const DRIVE = 0;
 /** Drive type that function 08h gives for 1.44 MB. */
