@@ -138,6 +138,15 @@ export class BreakpointRegistry {
     return placed.map(({ armed }) => armed.breakpoint);
   }
 
+  /** Forgets everything: the program runs without being debugged. */
+  clear(): void {
+    this.bySource.clear();
+    this.functions = [];
+    this.instructions = [];
+    this.data = [];
+    this.rebuild();
+  }
+
   /** The machine is about to execute this address. */
   reached(linear: bigint, machine: Machine, cpu: number): Hit {
     return this.judge(this.byAddress.get(linear) ?? [], machine, cpu);

@@ -116,7 +116,7 @@ export class ProcessorView {
       selector: Number(field('SELECTOR')),
       base: field('BASE'),
       limit: Number(field('LIMIT')),
-      accessRights: Number(field('ACCESS_RIGHTS')),
+      accessRights: Number(field('AR')),
     };
   }
 

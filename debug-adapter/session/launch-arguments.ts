@@ -1,0 +1,119 @@
+/** Checks what a launch configuration says before anything is built from it. */
+import { EXIT_NAMES } from '../engine/index.ts';
+import type { ExitName, MachineMode } from '../engine/index.ts';
+import { didYouMean, nearestName } from '../debugger/nearest.ts';
+import { UserError } from '../debugger/user-error.ts';
+import { formatMemorySize, parseMemorySize } from '../present/text.ts';
+import {
+  DEFAULT_MEMORY,
+  DEFAULT_MODE,
+  EDITOR_ATTRIBUTES,
+  LAUNCH_ATTRIBUTES,
+  LAUNCH_MODES,
+  WORKSPACE_ATTRIBUTE,
+} from '../protocol/launch.ts';
+import type { LaunchAttributes } from '../protocol/launch.ts';
+
+/** A launch configuration with nothing left open. */
+export interface LaunchRequest {
+  readonly program: string;
+  readonly mode: MachineMode;
+  readonly memoryBytes: number;
+  readonly stopOnEntry: boolean;
+  readonly defines: Readonly<Record<string, string>>;
+  readonly includePaths: readonly string[];
+  readonly symbols: string | undefined;
+  readonly stopOn: ReadonlySet<ExitName>;
+  readonly noDebug: boolean;
+  /** Folder below which sources may be included; the program's own folder always is. */
+  readonly workspace: string | undefined;
+}
+
+const PAGE_BYTES = 4096;
+const MIN_MEMORY = 1024 ** 2;
+const MAX_MEMORY = 4 * 1024 ** 3;
+
+const CHECKS: Readonly<Record<(typeof LAUNCH_ATTRIBUTES)[keyof LaunchAttributes], (value: unknown) => boolean>> = {
+  string: (value) => typeof value === 'string',
+  boolean: (value) => typeof value === 'boolean',
+  object: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'string or number': (value) => typeof value === 'string' || typeof value === 'number',
+  'array of strings': (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
+};
+
+/** Throws a `UserError` that names the attribute and what to write instead. */
+export function readLaunchArguments(raw: Readonly<Record<string, unknown>>): LaunchRequest {
+  const known = Object.keys(LAUNCH_ATTRIBUTES) as (keyof LaunchAttributes)[];
+  for (const [name, value] of Object.entries(raw)) {
+    if (name.startsWith('__') || EDITOR_ATTRIBUTES.includes(name)) continue;
+    if (!(name in LAUNCH_ATTRIBUTES)) {
+      const suggestion = nearestName(name, known);
+      throw new UserError(
+        `Unknown launch attribute "${name}".${suggestion === undefined ? '' : ` Did you mean "${suggestion}"?`} Known: ${known.filter((each) => each !== 'noDebug').join(', ')}.`,
+      );
+    }
+    const kind = LAUNCH_ATTRIBUTES[name as keyof LaunchAttributes];
+    if (value !== undefined && !CHECKS[kind](value)) {
+      throw new UserError(
+        `Launch attribute "${name}" must be ${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}, not ${JSON.stringify(value)}.`,
+      );
+    }
+  }
+  const attributes = raw as Partial<LaunchAttributes>;
+  if (!attributes.program) {
+    throw new UserError(
+      'Launch attribute "program" is missing: the path of a .asm source, a boot image or an ELF kernel.',
+    );
+  }
+  const workspace = raw[WORKSPACE_ATTRIBUTE];
+  return {
+    program: attributes.program,
+    mode: modeOf(attributes.mode ?? DEFAULT_MODE),
+    memoryBytes: memoryOf(attributes.memory ?? DEFAULT_MEMORY),
+    stopOnEntry: attributes.stopOnEntry ?? true,
+    defines: Object.fromEntries(Object.entries(attributes.defines ?? {}).map(([name, value]) => [name, `${value}`])),
+    includePaths: attributes.includePaths ?? [],
+    symbols: attributes.symbols,
+    stopOn: new Set((attributes.stopOn ?? []).map(exitNamed)),
+    noDebug: attributes.noDebug ?? false,
+    workspace: typeof workspace === 'string' ? workspace : undefined,
+  };
+}
+
+function modeOf(mode: string): MachineMode {
+  const found = LAUNCH_MODES.find((each) => each === mode);
+  if (found === undefined) {
+    throw new UserError(
+      `Launch attribute "mode" is "${mode}"; it must be ${LAUNCH_MODES.map((each) => `"${each}"`).join(' or ')}.${didYouMean(mode, LAUNCH_MODES)}`,
+    );
+  }
+  return found;
+}
+
+export function memoryOf(memory: string | number): number {
+  const bytes = parseMemorySize(memory);
+  if (bytes === undefined) {
+    throw new UserError(
+      `Launch attribute "memory" is ${JSON.stringify(memory)}; write for example "64M" or "1G", or a number of MiB.`,
+    );
+  }
+  if (bytes < MIN_MEMORY || bytes > MAX_MEMORY) {
+    throw new UserError(
+      `Launch attribute "memory" is ${formatMemorySize(bytes)}; it must be from ${formatMemorySize(MIN_MEMORY)} to ${formatMemorySize(MAX_MEMORY)}.`,
+    );
+  }
+  if (bytes % PAGE_BYTES !== 0) {
+    throw new UserError(`Launch attribute "memory" is ${bytes} bytes; it must be a multiple of 4 KiB.`);
+  }
+  return bytes;
+}
+
+function exitNamed(name: string): ExitName {
+  const found = EXIT_NAMES.find((each) => each === name);
+  if (found === undefined) {
+    throw new UserError(
+      `Launch attribute "stopOn" names "${name}", which is no VM exit.${didYouMean(name, EXIT_NAMES)}`,
+    );
+  }
+  return found;
+}

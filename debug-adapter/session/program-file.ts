@@ -1,0 +1,160 @@
+/** From a path to a program: the adapter reads files, the engine makes sense of their bytes. */
+import { readFileSync, realpathSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { assembleProgram, loadProgram } from '../engine/index.ts';
+import type { Diagnostic, Program, ProgramResult } from '../engine/index.ts';
+import { UserError } from '../debugger/user-error.ts';
+import { formatMemorySize, plural } from '../present/text.ts';
+import type { LaunchRequest } from './launch-arguments.ts';
+
+/** A program that cannot be made, with every reason. */
+export class ProgramError extends UserError {
+  readonly diagnostics: readonly Diagnostic[];
+  constructor(message: string, diagnostics: readonly Diagnostic[]) {
+    super(message);
+    this.diagnostics = diagnostics;
+  }
+}
+
+export interface LoadedProgram {
+  readonly program: Program;
+  readonly warnings: readonly Diagnostic[];
+}
+
+/** Larger files are no guest of ours; reading one by mistake must not take the memory. */
+const MAX_FILE_BYTES = 1024 ** 3;
+
+export const isSource = (file: string): boolean => /\.(asm|nasm|s|inc)$/i.test(file);
+
+/** Throws `ProgramError` or `UserError` with one clear message. */
+export function readProgram(launch: LaunchRequest): LoadedProgram {
+  const bytes = readUserFile(launch.program, 'program');
+  const result = isSource(launch.program)
+    ? assembleFile(launch, bytes)
+    : loadProgram(launch.program, bytes, { memoryBytes: launch.memoryBytes });
+  const program = accept(launch.program, result);
+  checkFits(program, launch.memoryBytes);
+  const symbols = launch.symbols === undefined ? program : addSymbols(program, launch.symbols, launch.memoryBytes);
+  return { program: symbols, warnings: result.diagnostics };
+}
+
+function accept(file: string, { program, diagnostics }: ProgramResult): Program {
+  const errors = diagnostics.filter((each) => each.severity === 'error');
+  if (program && errors.length === 0) return program;
+  const first = errors[0] ?? diagnostics[0];
+  if (!first) throw new Error(`Invariant broken: ${path.basename(file)} gave neither a program nor a reason`);
+  const more = errors.length > 1 ? ` (and ${plural(errors.length - 1, 'more error')}; see the debug console)` : '';
+  throw new ProgramError(`${diagnosticText(first)}${more}`, diagnostics);
+}
+
+/** `boot.asm:12:5: message`; the file alone where the line is not known. */
+export function diagnosticText({ file, line, column, message }: Diagnostic): string {
+  if (message.startsWith(file)) return message.replace(file, path.basename(file));
+  return line > 0 ? `${path.basename(file)}:${line}:${column}: ${message}` : `${path.basename(file)}: ${message}`;
+}
+
+function readUserFile(file: string, attribute: string): Uint8Array {
+  try {
+    const status = statSync(file);
+    if (status.isDirectory())
+      throw new UserError(`"${attribute}" names a folder, ${file}; name the program file in it.`);
+    if (status.size > MAX_FILE_BYTES) {
+      throw new UserError(
+        `${file} has ${formatMemorySize(status.size)}; a program may have ${formatMemorySize(MAX_FILE_BYTES)}.`,
+      );
+    }
+    return readFileSync(file);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`"${attribute}": ${file} cannot be read: ${reasonOf(error)}.`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return 'there is no such file';
+    case 'EACCES':
+    case 'EPERM':
+      return 'reading it is not permitted';
+    default:
+      return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Sources are read only below these folders: a guest's source must not pull in files of the host. */
+function sourceRoots(launch: LaunchRequest): readonly string[] {
+  const roots = [path.dirname(path.resolve(launch.program))];
+  if (launch.workspace !== undefined) roots.push(path.resolve(launch.workspace));
+  return roots.map(real);
+}
+
+function real(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return file;
+  }
+}
+
+const isBelow = (file: string, root: string): boolean => {
+  const relative = path.relative(root, file);
+  return relative !== '' && !relative.startsWith('..') && !path.isAbsolute(relative);
+};
+
+function assembleFile(launch: LaunchRequest, bytes: Uint8Array): ProgramResult {
+  const roots = sourceRoots(launch);
+  const resolve = (name: string, from: string): { file: string; bytes: Uint8Array } | string | undefined => {
+    const folders = [
+      path.dirname(from),
+      ...launch.includePaths,
+      path.dirname(launch.program),
+      ...(launch.workspace ? [launch.workspace] : []),
+    ];
+    let outside: string | undefined;
+    for (const folder of folders) {
+      const file = path.resolve(folder, name);
+      let isFile = false;
+      try {
+        isFile = statSync(file).isFile();
+      } catch {
+        continue;
+      }
+      if (!isFile) continue;
+      if (!roots.some((root) => isBelow(real(file), root))) {
+        outside = file;
+        continue;
+      }
+      return { file, bytes: readFileSync(file) };
+    }
+    return outside === undefined
+      ? undefined
+      : `${outside} is outside the workspace and the program's folder; sources are read only there.`;
+  };
+  return assembleProgram({
+    file: launch.program,
+    text: new TextDecoder().decode(bytes),
+    defines: launch.defines,
+    resolve,
+  });
+}
+
+function checkFits(program: Program, memoryBytes: number): void {
+  for (const { address, bytes, zeroBytes } of program.segments) {
+    const end = address + bytes.length + zeroBytes;
+    if (end > memoryBytes) {
+      throw new UserError(
+        `${path.basename(program.name)} needs memory up to 0x${end.toString(16)} (${formatMemorySize(end)}), but the machine has ${formatMemorySize(memoryBytes)}: raise "memory".`,
+      );
+    }
+  }
+}
+
+function addSymbols(program: Program, file: string, memoryBytes: number): Program {
+  const extra = accept(file, loadProgram(file, readUserFile(file, 'symbols'), { memoryBytes }));
+  return {
+    ...program,
+    symbols: [...program.symbols, ...extra.symbols],
+    lines: program.lines.length > 0 ? program.lines : extra.lines,
+  };
+}

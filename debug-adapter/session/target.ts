@@ -1,0 +1,65 @@
+/** What one launch makes: the machine with everything the debugger knows about its program. */
+import path from 'node:path';
+import { createMachine } from '../engine/index.ts';
+import type { ConsoleSource, Diagnostic, Machine } from '../engine/index.ts';
+import { BreakpointRegistry } from '../debugger/breakpoints.ts';
+import { stackFrames } from '../debugger/stack.ts';
+import type { Frame } from '../debugger/stack.ts';
+import { StopRules } from '../debugger/stop-rules.ts';
+import { SymbolTable } from '../debugger/symbols.ts';
+import type { LaunchRequest } from './launch-arguments.ts';
+import { readProgram } from './program-file.ts';
+import { Runner } from './runner.ts';
+import type { Outcome, RunnerEvents } from './runner.ts';
+
+export class Target {
+  readonly launch: LaunchRequest;
+  readonly machine: Machine;
+  readonly symbols: SymbolTable;
+  readonly breakpoints: BreakpointRegistry;
+  readonly rules: StopRules;
+  readonly runner: Runner;
+  readonly warnings: readonly Diagnostic[];
+  /** Why the machine stands; undefined before the first stop and while it runs. */
+  outcome: Outcome | undefined;
+  private readonly frames = new Map<number, readonly Frame[]>();
+
+  /** Throws `UserError` where the program cannot be made. */
+  constructor(
+    launch: LaunchRequest,
+    events: RunnerEvents & { readonly onConsole: (bytes: Uint8Array, source: ConsoleSource) => void },
+  ) {
+    this.launch = launch;
+    const { program, warnings } = readProgram(launch);
+    this.warnings = warnings;
+    this.symbols = new SymbolTable(program);
+    this.machine = createMachine({
+      program,
+      mode: launch.mode,
+      memoryBytes: launch.memoryBytes,
+      onConsole: events.onConsole,
+    });
+    this.breakpoints = new BreakpointRegistry(this.symbols);
+    this.rules = new StopRules(this.symbols, launch.stopOn);
+    this.runner = new Runner(this.machine, this.breakpoints, this.rules, events);
+  }
+
+  get programName(): string {
+    return path.basename(this.launch.program);
+  }
+
+  /** The call stack of one processor, the same objects until the machine runs or is changed. */
+  stack(cpu: number): readonly Frame[] {
+    let frames = this.frames.get(cpu);
+    if (!frames) {
+      frames = stackFrames(this.machine, cpu, this.symbols);
+      this.frames.set(cpu, frames);
+    }
+    return frames;
+  }
+
+  /** State has changed: what was derived from it is out of date. */
+  forget(): void {
+    this.frames.clear();
+  }
+}
