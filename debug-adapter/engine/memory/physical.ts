@@ -91,7 +91,7 @@ export class PhysicalMemory {
   /** Byte offset in the engine memory of a physical address, or -1 where there is no RAM or ROM. */
   offsetOf(address: number): number {
     const frame = this.frameOf(address);
-    return frame < 0 ? -1 : this.poolBase + frame * PAGE_BYTES + (address % PAGE_BYTES);
+    return frame < 0 ? -1 : this.poolBase + frame * PAGE_BYTES + (address & (PAGE_BYTES - 1));
   }
 
   /** As `offsetOf`, but hands out no frame: -1 where there is no RAM or ROM, -2 for memory that was never touched (it reads as zero). */
@@ -99,7 +99,7 @@ export class PhysicalMemory {
     const page = Math.floor(address / PAGE_BYTES);
     if (!(page < this.frames.length) || this.kinds[page] === KIND_NONE) return -1;
     const frame = this.frames[page]!;
-    return frame < 0 ? -2 : this.poolBase + frame * PAGE_BYTES + (address % PAGE_BYTES);
+    return frame < 0 ? -2 : this.poolBase + frame * PAGE_BYTES + (address & (PAGE_BYTES - 1));
   }
 
   /** 1, 2 or 4 bytes, unsigned, within one page. Outside memory: the bus. */
@@ -140,7 +140,7 @@ export class PhysicalMemory {
     if (frame < 0) return -1;
     if (this.kinds[page] === KIND_ROM) return -2;
     if (this.codeFrames[frame] !== 0) this.onCodeWrite(frame);
-    return this.poolBase + frame * PAGE_BYTES + (address % PAGE_BYTES);
+    return this.poolBase + frame * PAGE_BYTES + (address & (PAGE_BYTES - 1));
   }
 
   /** Copies bytes out for views and loaders; stops at the first page without memory. Allocates nothing. */

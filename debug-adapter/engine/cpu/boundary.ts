@@ -1,0 +1,150 @@
+/**
+ * What happens between two instructions: single-step traps, NMI, external interrupts, their blocking, and waking from HLT
+ * (SDM Vol. 3A, "Priority Among Simultaneous Exceptions and Interrupts" 6.9).
+ */
+import type { Cpu, InterruptController } from './context.ts';
+import {
+  ACTIVITY,
+  BLOCKING_BY_MOV_SS,
+  BLOCKING_BY_NMI,
+  BLOCKING_BY_STI,
+  DR6_BS,
+  VMX_NON_ROOT,
+} from './control-bits.ts';
+import { IF, RF, TF } from './flags.ts';
+import { DB, NMI } from './guest-fault.ts';
+import { LAYOUT } from './layout.ts';
+import type { CpuState } from './state.ts';
+
+/** Bits of LAYOUT.boundary. */
+export const BOUNDARY = {
+  /** RFLAGS.TF was set when the instruction now completing began: a single-step trap follows it. */
+  stepArmed: 1 << 0,
+  /** RFLAGS.RF was set when the instruction now completing began: it ends with it. */
+  resumeArmed: 1 << 1,
+  /** An NMI has been signalled and not delivered. */
+  nmiPending: 1 << 2,
+} as const;
+
+/**
+ * - `nothing`: go on with the instruction at RIP (or stay halted while `state` says so).
+ * - `delivered`: an event was delivered: RIP is its handler's.
+ * - `exited`: a VM exit was taken: the state is the host's.
+ */
+export type BoundaryResult = 'nothing' | 'delivered' | 'exited';
+
+/** STI and MOV SS blocking end with the instruction behind them. */
+export function expireBlocking(state: CpuState, retired: number): void {
+  const blocking = state.get32(LAYOUT.interruptibility);
+  const shadows = BLOCKING_BY_STI | BLOCKING_BY_MOV_SS;
+  if ((blocking & shadows) !== 0 && retired >= state.getNumber(LAYOUT.blockingUntil))
+    state.set32(LAYOUT.interruptibility, blocking & ~shadows);
+}
+
+/** Blocking from the end of the current instruction, number `retired` since reset, to the end of the next. */
+export function startBlocking(state: CpuState, retired: number, by: 'STI' | 'MOV SS'): void {
+  const blocking = state.get32(LAYOUT.interruptibility);
+  const bit = by === 'STI' ? BLOCKING_BY_STI : BLOCKING_BY_MOV_SS;
+  // Of several in a row only the first blocks (SDM Vol. 3A, 6.8.3).
+  if ((blocking & bit) !== 0) return;
+  state.set32(LAYOUT.interruptibility, (blocking & ~(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)) | bit);
+  state.setNumber(LAYOUT.blockingUntil, retired + 2);
+}
+
+/** An event about to be delivered ends the life of everything that spans one boundary. */
+export function clearBoundary(state: CpuState): void {
+  state.set32(LAYOUT.boundary, state.get32(LAYOUT.boundary) & ~(BOUNDARY.stepArmed | BOUNDARY.resumeArmed));
+}
+
+export function pendingBoundary(cpu: Cpu, controller: InterruptController): Exclude<BoundaryResult, 'exited'> {
+  const state = cpu.state;
+  const retired = cpu.instructionsRetired();
+  expireBlocking(state, retired);
+  state.set32(LAYOUT.attention, 0);
+  const nonRoot = state.get32(LAYOUT.vmxMode) === VMX_NON_ROOT;
+  completeArmed(state);
+
+  if (debugTrap(cpu)) return 'delivered';
+  if (nonRoot) cpu.intercepts.boundary();
+  if (takeNmi(cpu)) return 'delivered';
+  if (takeInterrupt(cpu, controller, nonRoot)) return 'delivered';
+
+  arm(state);
+  const again =
+    state.get32(LAYOUT.boundary) !== 0 ||
+    state.low(LAYOUT.pendingDebug) !== 0 ||
+    (nonRoot && cpu.intercepts.wantsBoundary()) ||
+    (controller.pending() && waitsForShadow(state, nonRoot, cpu));
+  if (again) state.set32(LAYOUT.attention, 1);
+  return 'nothing';
+}
+
+/** The instruction behind us has completed: what it began with takes effect. */
+function completeArmed(state: CpuState): void {
+  const bits = state.get32(LAYOUT.boundary);
+  if ((bits & BOUNDARY.stepArmed) !== 0)
+    state.set64(LAYOUT.pendingDebug, state.get64(LAYOUT.pendingDebug) | BigInt(DR6_BS));
+  if ((bits & BOUNDARY.resumeArmed) !== 0) state.systemFlags &= ~RF;
+  clearBoundary(state);
+}
+
+/** The instruction before us is about to begin. */
+function arm(state: CpuState): void {
+  const flags = state.systemFlags;
+  if (state.get32(LAYOUT.activity) !== ACTIVITY.active) return;
+  const bits = ((flags & TF) !== 0 ? BOUNDARY.stepArmed : 0) | ((flags & RF) !== 0 ? BOUNDARY.resumeArmed : 0);
+  if (bits !== 0) state.set32(LAYOUT.boundary, state.get32(LAYOUT.boundary) | bits);
+}
+
+function debugTrap(cpu: Cpu): boolean {
+  const state = cpu.state;
+  if ((state.low(LAYOUT.pendingDebug) & (DR6_BS | (1 << 12))) === 0) return false;
+  if ((state.get32(LAYOUT.interruptibility) & BLOCKING_BY_MOV_SS) !== 0) return false;
+  wake(state);
+  cpu.deliver({
+    vector: DB,
+    type: 'hardware-exception',
+    errorCode: undefined,
+    instructionBytes: 0,
+    because: 'single step: RFLAGS.TF',
+  });
+  return true;
+}
+
+function takeNmi(cpu: Cpu): boolean {
+  const state = cpu.state;
+  const bits = state.get32(LAYOUT.boundary);
+  if ((bits & BOUNDARY.nmiPending) === 0) return false;
+  if ((state.get32(LAYOUT.interruptibility) & (BLOCKING_BY_NMI | BLOCKING_BY_MOV_SS)) !== 0) return false;
+  state.set32(LAYOUT.boundary, bits & ~BOUNDARY.nmiPending);
+  wake(state);
+  cpu.deliver({ vector: NMI, type: 'nmi', errorCode: undefined, instructionBytes: 0 });
+  return true;
+}
+
+function takeInterrupt(cpu: Cpu, controller: InterruptController, nonRoot: boolean): boolean {
+  const state = cpu.state;
+  if (!controller.pending()) return false;
+  const activity = state.get32(LAYOUT.activity);
+  if (activity === ACTIVITY.shutdown || activity === ACTIVITY.waitForSipi) return false;
+  if ((state.get32(LAYOUT.interruptibility) & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)) !== 0) return false;
+  if (nonRoot && cpu.intercepts.externalInterruptsExit()) {
+    // The exit saves the activity state as it was; it does not return.
+    cpu.intercepts.externalInterrupt(() => controller.acknowledge());
+    return true;
+  }
+  if ((state.systemFlags & IF) === 0) return false;
+  wake(state);
+  cpu.deliver({ vector: controller.acknowledge(), type: 'external', errorCode: undefined, instructionBytes: 0 });
+  return true;
+}
+
+/** A pending interrupt is only held back until the next boundary. */
+function waitsForShadow(state: CpuState, nonRoot: boolean, cpu: Cpu): boolean {
+  if ((state.get32(LAYOUT.interruptibility) & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)) === 0) return false;
+  return (state.systemFlags & IF) !== 0 || (nonRoot && cpu.intercepts.externalInterruptsExit());
+}
+
+function wake(state: CpuState): void {
+  state.set32(LAYOUT.activity, ACTIVITY.active);
+}

@@ -1,0 +1,344 @@
+/** The processor: its state together with translation, event delivery and the ports it is plugged into. */
+import type { DecodedInstruction } from '../isa/decode.ts';
+import {
+  EPT_MISCONFIGURATION,
+  EXECUTE,
+  NON_CANONICAL,
+  PAGE_FAULT,
+  READ,
+  SUPERVISOR,
+  WALK_OK,
+  WRITE,
+  type AccessKind,
+  type Privilege,
+  type WalkOutcome,
+} from '../memory/paging.ts';
+import { PAGE_BYTES, type PhysicalMemory } from '../memory/physical.ts';
+import { Spaces } from '../memory/spaces.ts';
+import type { Tlb } from '../memory/tlb.ts';
+import { BOUNDARY, expireBlocking, pendingBoundary, startBlocking, type BoundaryResult } from './boundary.ts';
+import type {
+  Cpu,
+  DeliveredEvent,
+  EptFault,
+  FaultRecord,
+  InterruptController,
+  Intercepts,
+  PortBus,
+  VmxPort,
+} from './context.ts';
+import { ACTIVITY, EFER } from './control-bits.ts';
+import { PHYSICAL_BITS } from './cpuid.ts';
+import { deliverEvent } from './events.ts';
+import { GP, GuestFault, PF, VmExitTaken } from './guest-fault.ts';
+import { LAYOUT, type SegmentName } from './layout.ts';
+import { isProtected, isVirtual8086 } from './modes.ts';
+import { readMsr, writeMsr } from './msrs.ts';
+import * as operands from './operands.ts';
+import { resetProcessor } from './reset.ts';
+import { loadDataSegment, loadLdtr, loadTaskRegister } from './segmentation.ts';
+import { MASK_16, MASK_32, MASK_64 } from './stack.ts';
+import { ACCESS_RIGHTS, type CpuState } from './state.ts';
+import { Translation } from './translation.ts';
+
+/** What a processor is built from; `intercepts` and `vmx` come from `vmx/`, the rest from the board. */
+export interface ProcessorParts {
+  readonly state: CpuState;
+  readonly physical: PhysicalMemory;
+  readonly tlb: Tlb;
+  readonly intercepts: Intercepts;
+  readonly vmx: VmxPort;
+  readonly ports: PortBus;
+  readonly interruptController: InterruptController;
+  /** Instructions retired since reset, exact at any moment. */
+  readonly instructionsRetired: () => number;
+  /** TSC ticks per instruction. */
+  readonly ticksPerInstruction: number;
+}
+
+type Bytes = 1 | 2 | 4 | 8;
+
+const ACCESS_KINDS = { read: READ, write: WRITE, execute: EXECUTE } as const;
+
+export class Processor implements Cpu {
+  readonly state: CpuState;
+  readonly physical: PhysicalMemory;
+  readonly intercepts: Intercepts;
+  readonly vmx: VmxPort;
+  readonly ports: PortBus;
+  readonly translation: Translation;
+  readonly physicalBits = PHYSICAL_BITS;
+  readonly instructionsRetired: () => number;
+  private readonly tlb: Tlb;
+  private readonly view: DataView;
+  private readonly interruptController: InterruptController;
+  private readonly ticksPerInstruction: number;
+  private readonly chain: FaultRecord[] = [];
+  private next = 0n;
+
+  constructor(parts: ProcessorParts) {
+    this.state = parts.state;
+    this.physical = parts.physical;
+    this.tlb = parts.tlb;
+    this.intercepts = parts.intercepts;
+    this.vmx = parts.vmx;
+    this.ports = parts.ports;
+    this.interruptController = parts.interruptController;
+    this.instructionsRetired = parts.instructionsRetired;
+    this.ticksPerInstruction = parts.ticksPerInstruction;
+    this.view = new DataView(parts.physical.bytes.buffer);
+    this.translation = new Translation(parts.state, parts.physical, parts.tlb, new Spaces(parts.tlb), PHYSICAL_BITS);
+  }
+
+  /** Power-on. */
+  reset(): void {
+    this.chain.length = 0;
+    this.next = 0n;
+    resetProcessor(this);
+  }
+
+  /** To be called before a TypeScript instruction runs: sets `nextRip` behind it. */
+  beginInstruction(instructionBytes: number): void {
+    const state = this.state;
+    const next = state.rip + BigInt(instructionBytes);
+    this.next = state.codeBits === 64 ? next & MASK_64 : next & MASK_32;
+    expireBlocking(state, this.instructionsRetired());
+  }
+  get nextRip(): bigint {
+    return this.next;
+  }
+  setNextRip(rip: bigint): void {
+    this.next = rip;
+  }
+
+  // Linear memory.
+
+  readLinear(linear: bigint, bytes: Bytes): bigint {
+    return this.read(linear, bytes, (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege);
+  }
+  writeLinear(linear: bigint, bytes: Bytes, value: bigint): void {
+    this.write(linear, bytes, value, (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege);
+  }
+  readSystem(linear: bigint, bytes: Bytes): bigint {
+    return this.read(linear, bytes, SUPERVISOR);
+  }
+  writeSystem(linear: bigint, bytes: Bytes, value: bigint): void {
+    this.write(linear, bytes, value, SUPERVISOR);
+  }
+
+  /** Engine-memory offset of a byte for an access, through the TLB; -1 where `translation.hostPhysical` is no plain memory. */
+  private host(linear: bigint, kind: AccessKind, privilege: Privilege): number {
+    const low = Number(BigInt.asIntN(32, linear));
+    const high = Number(BigInt.asIntN(32, linear >> 32n));
+    const tag = (this.state.get32(LAYOUT.tlbTag) & ~3) | privilege;
+    const cached = this.tlb.lookup(low, high, tag, kind === READ ? 0 : kind === WRITE ? 2 : 4);
+    if (cached >= 0) return cached + (low & (PAGE_BYTES - 1));
+    const outcome = this.translation.translate(low, high, kind, privilege);
+    if (outcome !== WALK_OK) this.raiseWalk(outcome, linear);
+    return this.translation.hostOffset;
+  }
+
+  private read(linear: bigint, bytes: Bytes, privilege: Privilege): bigint {
+    if (Number(linear & 0xfffn) + bytes > PAGE_BYTES) return this.readAcross(linear, bytes, privilege);
+    const offset = this.host(linear, READ, privilege);
+    if (offset < 0) {
+      const address = this.translation.hostPhysical;
+      return bytes === 8 ? this.physical.read64(address) : BigInt(this.physical.read(address, bytes));
+    }
+    switch (bytes) {
+      case 1:
+        return BigInt(this.view.getUint8(offset));
+      case 2:
+        return BigInt(this.view.getUint16(offset, true));
+      case 4:
+        return BigInt(this.view.getUint32(offset, true));
+      case 8:
+        return this.view.getBigUint64(offset, true);
+    }
+  }
+
+  private write(linear: bigint, bytes: Bytes, value: bigint, privilege: Privilege): void {
+    if (Number(linear & 0xfffn) + bytes > PAGE_BYTES) {
+      this.writeAcross(linear, bytes, value, privilege);
+      return;
+    }
+    const offset = this.host(linear, WRITE, privilege);
+    const truncated = BigInt.asUintN(bytes * 8, value);
+    if (offset < 0) {
+      const address = this.translation.hostPhysical;
+      if (bytes === 8) this.physical.write64(address, truncated);
+      else this.physical.write(address, bytes, Number(truncated));
+      return;
+    }
+    switch (bytes) {
+      case 1:
+        this.view.setUint8(offset, Number(truncated));
+        return;
+      case 2:
+        this.view.setUint16(offset, Number(truncated), true);
+        return;
+      case 4:
+        this.view.setUint32(offset, Number(truncated), true);
+        return;
+      case 8:
+        this.view.setBigUint64(offset, truncated, true);
+        return;
+    }
+  }
+
+  /** Addresses wrap at 4 GiB outside 64-bit mode. */
+  private byteAt(linear: bigint, index: number): bigint {
+    const address = linear + BigInt(index);
+    return this.state.codeBits === 64 || linear > MASK_32 ? address & MASK_64 : address & MASK_32;
+  }
+
+  private readAcross(linear: bigint, bytes: number, privilege: Privilege): bigint {
+    let value = 0n;
+    for (let index = 0; index < bytes; index++)
+      value |= this.read(this.byteAt(linear, index), 1, privilege) << BigInt(index * 8);
+    return value;
+  }
+  private writeAcross(linear: bigint, bytes: number, value: bigint, privilege: Privilege): void {
+    // Both pages are judged before either changes.
+    this.host(linear, WRITE, privilege);
+    this.host(this.byteAt(linear, bytes - 1), WRITE, privilege);
+    for (let index = 0; index < bytes; index++)
+      this.write(this.byteAt(linear, index), 1, (value >> BigInt(index * 8)) & 0xffn, privilege);
+  }
+
+  /** Turns the failure of the last `translation.translate` into what the guest gets: throws `GuestFault` or `VmExitTaken`. */
+  raiseWalk(outcome: WalkOutcome, linear: bigint | undefined): never {
+    const walker = this.translation.walker;
+    if (outcome === PAGE_FAULT) throw new GuestFault(PF, walker.errorCode, walker.reason, linear);
+    if (outcome === NON_CANONICAL) throw new GuestFault(GP, 0, 'address is not canonical');
+    expireBlocking(this.state, this.instructionsRetired());
+    return this.intercepts.eptFault(this.eptFault(outcome, linear));
+  }
+  private eptFault(outcome: WalkOutcome, linear: bigint | undefined): EptFault {
+    const walker = this.translation.walker;
+    const needs = walker.eptNeeds;
+    return {
+      kind: outcome === EPT_MISCONFIGURATION ? 'misconfiguration' : 'violation',
+      guestPhysical: walker.eptGuestPhysical,
+      linear,
+      access: { read: (needs & 1) !== 0, write: (needs & 2) !== 0, execute: (needs & 4) !== 0 },
+      permissions: walker.ept.permissions,
+      duringWalk: walker.duringWalk,
+    };
+  }
+
+  translateGuestPhysical(guestPhysical: number, access: 'read' | 'write' | 'execute'): number {
+    const outcome = this.translation.translateGuestPhysical(guestPhysical, ACCESS_KINDS[access]);
+    return outcome === WALK_OK ? this.translation.hostPhysical : this.raiseWalk(outcome, undefined);
+  }
+
+  // Operands.
+
+  linearOperand(instruction: DecodedInstruction, bytes: number, access: 'read' | 'write'): bigint {
+    return operands.linearOperand(this, instruction, bytes, access);
+  }
+  readOperand(instruction: DecodedInstruction, operand: number, bytes: Bytes): bigint {
+    return operands.readOperand(this, instruction, operand, bytes);
+  }
+  writeOperand(instruction: DecodedInstruction, operand: number, bytes: Bytes, value: bigint): void {
+    operands.writeOperand(this, instruction, operand, bytes, value);
+  }
+
+  // Modes and address spaces.
+
+  /**
+   * CPL is SS.DPL in protected mode (SDM Vol. 3C, "Guest Register State" 24.4.1), 3 in virtual-8086, 0 in real-address mode.
+   * Asks for attention too: what changed may have opened an interrupt window.
+   */
+  modeChanged(): void {
+    const state = this.state;
+    const ss = state.accessRights('SS');
+    const cs = state.accessRights('CS');
+    const cpl = !isProtected(state) ? 0 : isVirtual8086(state) ? 3 : (ss >> ACCESS_RIGHTS.DPL_BIT) & 3;
+    const long = (state.get32(LAYOUT.efer) & EFER.LMA) !== 0 && (cs & ACCESS_RIGHTS.L) !== 0;
+    state.set32(LAYOUT.cpl, cpl);
+    state.set32(LAYOUT.codeBits, long ? 64 : (cs & ACCESS_RIGHTS.DB) !== 0 ? 32 : 16);
+    state.set64(LAYOUT.stackMask, long ? MASK_64 : (ss & ACCESS_RIGHTS.DB) !== 0 ? MASK_32 : MASK_16);
+    this.translation.refreshTag();
+    this.requestAttention();
+  }
+
+  flushTlb(what: 'current' | 'all' | { readonly vpid: number } | { readonly eptPointer: bigint }): void {
+    const { translation } = this;
+    if (what === 'all') translation.spaces.flushAll();
+    else if (what === 'current') translation.spaces.flushContext(translation.currentVpid(), translation.currentPcid());
+    else if ('vpid' in what) translation.spaces.flushVpid(what.vpid);
+    else translation.spaces.flushEpt(Number(what.eptPointer & 0xf_ffff_ffff_f000n));
+    translation.refreshTag();
+  }
+  flushPage(linear: bigint): void {
+    this.translation.flushPage(linear);
+  }
+
+  loadSegment(name: SegmentName, selector: number): void {
+    if (name === 'LDTR') loadLdtr(this, selector);
+    else if (name === 'TR') loadTaskRegister(this, selector);
+    else loadDataSegment(this, name, selector);
+    if (name === 'SS') this.modeChanged();
+  }
+
+  // Events.
+
+  deliver(event: DeliveredEvent): void {
+    expireBlocking(this.state, this.instructionsRetired());
+    deliverEvent(this, event, this.chain, 'intercepts');
+  }
+  inject(event: DeliveredEvent): void {
+    deliverEvent(this, event, this.chain, 'injected');
+  }
+  get faultChain(): readonly FaultRecord[] {
+    return this.chain;
+  }
+
+  /**
+   * To be called between instructions when `attention` is set or the processor is not active: performs at most one event.
+   * Afterwards `attention` says whether the next boundary must be looked at as well. An HLT that nothing wakes gives `nothing`
+   * with the activity state unchanged.
+   */
+  pendingBoundary(): BoundaryResult {
+    try {
+      return pendingBoundary(this, this.interruptController);
+    } catch (thrown) {
+      if (thrown instanceof VmExitTaken) return 'exited';
+      throw thrown;
+    }
+  }
+  /** Signals an NMI; at most one is kept. */
+  requestNmi(): void {
+    this.state.set32(LAYOUT.boundary, this.state.get32(LAYOUT.boundary) | BOUNDARY.nmiPending);
+    this.requestAttention();
+  }
+  requestAttention(): void {
+    this.state.set32(LAYOUT.attention, this.state.get32(LAYOUT.attention) | 1);
+  }
+  interruptibility(): number {
+    expireBlocking(this.state, this.instructionsRetired());
+    return this.state.get32(LAYOUT.interruptibility);
+  }
+  blockInterrupts(by: 'STI' | 'MOV SS'): void {
+    startBlocking(this.state, this.instructionsRetired(), by);
+    this.requestAttention();
+  }
+  shutdown(): void {
+    this.state.set32(LAYOUT.activity, ACTIVITY.shutdown);
+    this.requestAttention();
+  }
+
+  // MSRs and time.
+
+  timeStampCounter(): bigint {
+    const ticks = BigInt(this.instructionsRetired() * this.ticksPerInstruction);
+    return BigInt.asUintN(64, ticks + this.state.get64(LAYOUT.tscAdjust));
+  }
+  readMsr(index: number): bigint {
+    return readMsr(this, index);
+  }
+  writeMsr(index: number, value: bigint): void {
+    writeMsr(this, index, value);
+  }
+}

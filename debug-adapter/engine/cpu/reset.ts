@@ -1,0 +1,39 @@
+/** Power-on state (SDM Vol. 3A, "Processor State After Reset" 9.1.1, table 9-1). */
+import type { Cpu } from './context.ts';
+import { ACTIVITY, CR0, DR6_FIXED, DR7_FIXED } from './control-bits.ts';
+import { SIGNATURE } from './cpuid.ts';
+import { CPU_STATE_BYTES, LAYOUT, SEGMENT_NAMES, type SegmentName } from './layout.ts';
+import { resetMsrs } from './msrs.ts';
+
+const RDX = 2;
+const NO_VMCS = 0xffff_ffff_ffff_ffffn;
+
+/** Access rights of the segments: read/write data accessed, an LDT, a busy 32-bit TSS. */
+const ACCESS_RIGHTS_AT_RESET: Partial<Record<SegmentName, number>> = { LDTR: 0x82, TR: 0x8b };
+
+export function resetProcessor(cpu: Cpu): void {
+  const state = cpu.state;
+  state.words.fill(0, 0, CPU_STATE_BYTES / 4);
+  for (const name of SEGMENT_NAMES)
+    state.setSegment(name, {
+      selector: 0,
+      base: 0n,
+      limit: 0xffff,
+      accessRights: ACCESS_RIGHTS_AT_RESET[name] ?? 0x93,
+    });
+  state.setSegment('CS', { selector: 0xf000, base: 0xffff_0000n, limit: 0xffff, accessRights: 0x93 });
+  state.rip = 0xfff0n;
+  state.rflags = 2;
+  state.setGpr(RDX, BigInt(SIGNATURE));
+  state.set32(LAYOUT.gdtrLimit, 0xffff);
+  state.set32(LAYOUT.idtrLimit, 0xffff);
+  state.set64(LAYOUT.cr0, BigInt((CR0.CD | CR0.NW | CR0.ET) >>> 0));
+  state.set64(LAYOUT.dr6, BigInt(DR6_FIXED));
+  state.set64(LAYOUT.dr7, BigInt(DR7_FIXED));
+  state.set64(LAYOUT.vmxonPointer, NO_VMCS);
+  state.set64(LAYOUT.vmcsPointer, NO_VMCS);
+  state.set32(LAYOUT.activity, ACTIVITY.active);
+  resetMsrs(cpu);
+  cpu.flushTlb('all');
+  cpu.modeChanged();
+}

@@ -1,0 +1,179 @@
+/**
+ * Linear addresses to bytes of the engine memory: what happens behind a TLB miss. Walks, refills the TLB with what the page
+ * may be used for, and keeps the tag of the current address space in the processor state.
+ */
+import {
+  PAGING_32_BIT,
+  PAGING_4_LEVEL,
+  PAGING_OFF,
+  PAGING_PAE,
+  newPagingRegisters,
+  SUPERVISOR,
+  SUPERVISOR_AC,
+  USER,
+  WALK_OK,
+  WRITE,
+  type AccessKind,
+  type PagingRegisters,
+  type Privilege,
+  type WalkOutcome,
+} from '../memory/paging.ts';
+import type { PhysicalMemory } from '../memory/physical.ts';
+import { Spaces, type SpaceKey } from '../memory/spaces.ts';
+import { TLB_PAGE_GLOBAL, TLB_PAGE_LARGE, tlbMix, type Tlb } from '../memory/tlb.ts';
+import { PageWalker } from '../memory/walk.ts';
+import { CR0, CR4, EFER, VMX_NON_ROOT } from './control-bits.ts';
+import { AC } from './flags.ts';
+import { LAYOUT } from './layout.ts';
+import type { CpuState } from './state.ts';
+
+/** EPT pointer bit 6. */
+const EPTP_ACCESSED_DIRTY = 1 << 6;
+
+/** Fills the registers that a walk depends on from the state in force. */
+export function loadPagingRegisters(state: CpuState, registers: PagingRegisters): void {
+  const cr0 = state.get32(LAYOUT.cr0);
+  const cr4 = state.get32(LAYOUT.cr4);
+  const efer = state.get32(LAYOUT.efer);
+  const pae = (cr4 & CR4.PAE) !== 0;
+  registers.mode =
+    (cr0 & CR0.PG) === 0 ? PAGING_OFF : !pae ? PAGING_32_BIT : (efer & EFER.LMA) !== 0 ? PAGING_4_LEVEL : PAGING_PAE;
+  registers.cr3 = state.getNumber(LAYOUT.cr3);
+  if (registers.mode === PAGING_PAE)
+    for (let index = 0; index < 8; index++) registers.pdptes[index] = state.get32(LAYOUT.pdpte + index * 4);
+  registers.writeProtect = (cr0 & CR0.WP) !== 0;
+  registers.pageSizeExtension = (cr4 & CR4.PSE) !== 0;
+  registers.smep = (cr4 & CR4.SMEP) !== 0;
+  registers.smap = (cr4 & CR4.SMAP) !== 0;
+  registers.executeDisable = (efer & EFER.NXE) !== 0 && pae;
+  const eptLow = state.low(LAYOUT.eptPointer);
+  const eptHigh = state.high(LAYOUT.eptPointer);
+  registers.ept = (eptLow | eptHigh) !== 0;
+  registers.eptRoot = (eptHigh & 0xf_ffff) * 0x1_0000_0000 + ((eptLow & ~0xfff) >>> 0);
+  registers.eptAccessedDirty = (eptLow & EPTP_ACCESSED_DIRTY) !== 0;
+}
+
+/** Privilege of an explicit access at the given CPL. */
+export function privilegeAt(state: CpuState, cpl: number): Privilege {
+  if (cpl === 3) return USER;
+  return (state.get32(LAYOUT.cr4) & CR4.SMAP) !== 0 && (state.systemFlags & AC) !== 0 ? SUPERVISOR_AC : SUPERVISOR;
+}
+
+const pageKey = (linearLow: number, linearHigh: number): number => (linearHigh >>> 0) * 0x10_0000 + (linearLow >>> 12);
+
+export class Translation {
+  readonly registers: PagingRegisters;
+  /** Holds the facts of a fault after `translate` gives one. */
+  readonly walker: PageWalker;
+  readonly spaces: Spaces;
+  /** Results of a `translate` that gives WALK_OK: the byte in the engine memory, or -1 where only `PhysicalMemory` may be asked. */
+  hostOffset = -1;
+  hostPhysical = 0;
+
+  private readonly state: CpuState;
+  private readonly physical: PhysicalMemory;
+  private readonly tlb: Tlb;
+  private readonly key: SpaceKey = { vpid: 0, pcid: 0, ept: 0, mode: 0 };
+  private readonly watchedPages = new Set<number>();
+
+  constructor(state: CpuState, physical: PhysicalMemory, tlb: Tlb, spaces: Spaces, physicalBits: number) {
+    this.state = state;
+    this.physical = physical;
+    this.tlb = tlb;
+    this.spaces = spaces;
+    this.registers = newPagingRegisters(physicalBits);
+    this.walker = new PageWalker(physical, this.registers, 'commit');
+  }
+
+  /**
+   * Walks for one access and caches what the page may be used for. After WALK_OK `hostOffset` and `hostPhysical` are set; a
+   * write to decoded code has been announced. MMIO, ROM under a write and holes give `hostOffset` -1.
+   */
+  translate(linearLow: number, linearHigh: number, kind: AccessKind, privilege: Privilege): WalkOutcome {
+    loadPagingRegisters(this.state, this.registers);
+    const walker = this.walker;
+    const outcome = walker.walk(linearLow, linearHigh, kind, privilege);
+    if (outcome !== WALK_OK) return outcome;
+    const physical = this.physical;
+    const host = walker.hostPhysical;
+    this.hostPhysical = host;
+    const offset = kind === WRITE ? physical.writableOffset(host) : physical.offsetOf(host);
+    this.hostOffset = offset < 0 ? -1 : offset;
+    if (offset < 0) return WALK_OK;
+    const frameOffset = offset - (linearLow & 0xfff);
+    const watched = this.watchedPages.size !== 0 && this.watchedPages.has(pageKey(linearLow, linearHigh));
+    const mayWrite =
+      walker.mayWrite &&
+      !watched &&
+      physical.codeFrames[physical.frameAt(frameOffset)] === 0 &&
+      physical.kind(host) === 'ram';
+    const tag = (this.state.get32(LAYOUT.tlbTag) & ~3) | privilege;
+    let page = Math.floor(host / 4096) & 0x0fff_ffff;
+    if (walker.leafLevel > 0) {
+      page |= TLB_PAGE_LARGE;
+      this.spaces.noteLarge(tag);
+    }
+    if (walker.global) {
+      page |= TLB_PAGE_GLOBAL;
+      if ((this.state.get32(LAYOUT.cr4) & CR4.PCIDE) !== 0) this.spaces.noteGlobalUnderPcid();
+    }
+    const mayRead = walker.mayRead && !watched;
+    this.tlb.fill(linearLow, linearHigh, tag, mayRead, mayWrite, walker.mayExecute, frameOffset, page);
+    return WALK_OK;
+  }
+
+  /** Guest-physical to host-physical without a linear address: sets `hostPhysical` after WALK_OK. */
+  translateGuestPhysical(guestPhysical: number, kind: AccessKind): WalkOutcome {
+    loadPagingRegisters(this.state, this.registers);
+    const outcome = this.walker.translateGuestPhysical(guestPhysical, kind);
+    if (outcome === WALK_OK) this.hostPhysical = this.walker.hostPhysical;
+    return outcome;
+  }
+
+  /** Recomputes the tag of the current address space at the current CPL. */
+  refreshTag(): void {
+    const state = this.state;
+    const registers = this.registers;
+    loadPagingRegisters(state, registers);
+    const key = this.key;
+    key.vpid = this.currentVpid();
+    key.pcid = this.currentPcid();
+    key.ept = registers.ept ? registers.eptRoot + (registers.eptAccessedDirty ? 1 : 0) : 0;
+    key.mode =
+      registers.mode |
+      (registers.pageSizeExtension ? 1 << 2 : 0) |
+      (registers.writeProtect ? 1 << 3 : 0) |
+      (registers.smep ? 1 << 4 : 0) |
+      (registers.smap ? 1 << 5 : 0) |
+      (registers.executeDisable ? 1 << 6 : 0);
+    const tag = this.spaces.tagOf(key);
+    state.set32(LAYOUT.tlbTag, tag | privilegeAt(state, state.cpl));
+    state.set32(LAYOUT.tlbMix, tlbMix(tag));
+  }
+
+  /** 0 outside VMX non-root operation. */
+  currentVpid(): number {
+    return this.state.get32(LAYOUT.vmxMode) === VMX_NON_ROOT ? this.state.get32(LAYOUT.vpid) & 0xffff : 0;
+  }
+  currentPcid(): number {
+    return (this.state.get32(LAYOUT.cr4) & CR4.PCIDE) !== 0 ? this.state.get32(LAYOUT.cr3) & 0xfff : 0;
+  }
+
+  /** INVLPG. */
+  flushPage(linear: bigint): void {
+    this.spaces.flushPage(Number(BigInt.asIntN(32, linear)), this.currentVpid(), this.currentPcid());
+    this.refreshTag();
+  }
+
+  /**
+   * Pages given as linear addresses anywhere in them: their reads and writes are never cached, so that each takes the slow
+   * path, where the caller can compare it with its watchpoints. Replaces the former set.
+   */
+  watchPages(linears: Iterable<bigint>): void {
+    this.watchedPages.clear();
+    for (const linear of linears)
+      this.watchedPages.add(pageKey(Number(BigInt.asIntN(32, linear)), Number(BigInt.asIntN(32, linear >> 32n))));
+    this.spaces.flushAll();
+    this.refreshTag();
+  }
+}
