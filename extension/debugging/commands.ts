@@ -2,17 +2,20 @@
 import * as vscode from 'vscode';
 import { COMMANDS, DEBUG_TYPE } from '../../debug-adapter/protocol/ids.ts';
 import { currentProgram, defaultConfiguration } from './configuration-provider.ts';
-import { presetFor, type Preset } from './presets.ts';
+import { presetsFor, type Preset } from './presets.ts';
 import { messageOf, request, type Sessions } from './session.ts';
 
-/** What somebody has written in launch.json for this program, else the defaults. */
-function configurationFor(
+/** What launch.json says about this program, chosen by the person where it says several things; else the defaults. */
+async function configurationFor(
   program: vscode.Uri,
   folder: vscode.WorkspaceFolder | undefined,
-): string | vscode.DebugConfiguration {
-  const presets = vscode.workspace.getConfiguration('launch', folder).get<Preset[]>('configurations', []);
-  const preset = folder === undefined ? undefined : presetFor(presets, DEBUG_TYPE, program.fsPath, folder.uri.fsPath);
-  return preset === undefined ? defaultConfiguration(program) : String(preset.name);
+): Promise<string | vscode.DebugConfiguration | undefined> {
+  if (folder === undefined) return defaultConfiguration(program);
+  const all = vscode.workspace.getConfiguration('launch', folder).get<Preset[]>('configurations', []);
+  const names = presetsFor(all, DEBUG_TYPE, program.fsPath, folder.uri.fsPath).map(({ name }) => String(name));
+  if (names.length === 0) return defaultConfiguration(program);
+  if (names.length === 1) return names[0];
+  return vscode.window.showQuickPick(names, { title: 'Debug Guest Program', placeHolder: 'How to run it' });
 }
 
 async function start(chosen: vscode.Uri | undefined, noDebug: boolean): Promise<void> {
@@ -23,7 +26,8 @@ async function start(chosen: vscode.Uri | undefined, noDebug: boolean): Promise<
     return;
   }
   const folder = vscode.workspace.getWorkspaceFolder(program);
-  await vscode.debug.startDebugging(folder, configurationFor(program, folder), { noDebug });
+  const configuration = await configurationFor(program, folder);
+  if (configuration !== undefined) await vscode.debug.startDebugging(folder, configuration, { noDebug });
 }
 
 /** Menus pass the resource they were opened on; everything else passes nothing we want. */

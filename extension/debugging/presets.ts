@@ -8,16 +8,16 @@ export interface Preset {
 }
 
 /**
- * The first configuration of our type whose program is the given file. Only `${workspaceFolder}` is put in; other variables
+ * The configurations of a type whose program is the given file. Only `${workspaceFolder}` is put in; other variables
  * cannot name one particular file.
  */
-export function presetFor<P extends Preset>(
+export function presetsFor<P extends Preset>(
   presets: readonly P[],
   type: string,
   program: string,
   workspaceFolder: string,
-): P | undefined {
-  return presets.find((preset) => {
+): P[] {
+  return presets.filter((preset) => {
     if (preset.type !== type || typeof preset.program !== 'string' || typeof preset.name !== 'string') return false;
     const named = preset.program.replaceAll('${workspaceFolder}', workspaceFolder);
     return path.resolve(workspaceFolder, named) === path.resolve(program);

@@ -98,7 +98,9 @@ export class Editor {
   }
 
   messages(name: string): readonly string[] {
-    return (this.#diagnostics.get(this.uri(name)) ?? []).map(({ message }) => message);
+    return (this.#diagnostics.get(this.uri(name)) ?? []).map(({ message }) =>
+      typeof message === 'string' ? message : message.value,
+    );
   }
 
   /** Asks about the cursor in a text. */

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import type { CompletionItem, DocumentSymbol, Hover, Location, MarkupContent } from 'vscode-languageserver/node';
+import { fromRoot } from '../../scripts/lib/root.ts';
+import { readSample, SAMPLES } from '../programs/samples.ts';
 import { Editor } from './client.ts';
 
 const any = (): boolean => true;
@@ -110,6 +113,20 @@ describe('language: server', () => {
     it('finds nothing for an instruction', async () => {
       assert.deepEqual(await target('    h¦lt\n'), []);
     });
+  });
+
+  it('finds nothing wrong with any sample, though each includes files beside its own folder', async () => {
+    const samples = new Editor();
+    try {
+      await samples.start(fromRoot('samples'));
+      for (const { program } of SAMPLES) {
+        const file = path.relative(samples.folder, fromRoot('samples', program));
+        await samples.open(file, readSample(program));
+        assert.deepEqual(await samples.diagnostics(file, any), [], program);
+      }
+    } finally {
+      samples.dispose();
+    }
   });
 
   it('finds every use of a name', async () => {

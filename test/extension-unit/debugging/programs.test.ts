@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isGuestProgram, ownsMachine } from '../../../extension/debugging/languages.ts';
-import { presetFor } from '../../../extension/debugging/presets.ts';
+import { presetsFor } from '../../../extension/debugging/presets.ts';
 
 describe('extension: guest programs', () => {
   it('takes our language, other assembler languages and known file names', () => {
@@ -21,9 +21,12 @@ describe('extension: guest programs', () => {
       { type: 'node', name: 'a', program: '/w/x.asm' },
       { type: 'hyperstep', name: 'b', program: '${workspaceFolder}/sub/../x.asm' },
       { type: 'hyperstep', name: 'c', program: 'y.asm' },
+      { type: 'hyperstep', name: 'd', program: '${workspaceFolder}/x.asm' },
     ];
-    assert.equal(presetFor(presets, 'hyperstep', '/w/x.asm', '/w')?.name, 'b');
-    assert.equal(presetFor(presets, 'hyperstep', '/w/y.asm', '/w')?.name, 'c');
-    assert.equal(presetFor(presets, 'hyperstep', '/w/z.asm', '/w'), undefined);
+    const named = (program: string): string[] =>
+      presetsFor(presets, 'hyperstep', program, '/w').map(({ name }) => name);
+    assert.deepEqual(named('/w/x.asm'), ['b', 'd']);
+    assert.deepEqual(named('/w/y.asm'), ['c']);
+    assert.deepEqual(named('/w/z.asm'), []);
   });
 });

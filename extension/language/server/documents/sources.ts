@@ -1,4 +1,7 @@
-/** Text of source files: what is being edited comes before what is saved. Reads nothing outside of the allowed folders. */
+/**
+ * Text of source files: what is being edited comes before what is saved. As when a program is launched, includes are read only
+ * below the workspace's folders and the program's own.
+ */
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -38,12 +41,11 @@ export class Sources {
     this.#folders = folders.map(real);
   }
 
-  /** Text of a file; undefined where there is none or it lies outside of the allowed folders. */
+  /** Text of a file; undefined where there is none or it lies outside of the folders. */
   read(file: string, program: string): string | undefined {
     const edited = this.#edited(uriOf(file));
     if (edited !== undefined) return edited;
-    // A single file opened without a folder may include what lies beside and below it.
-    const folders = this.#folders.length > 0 ? this.#folders : [real(path.dirname(program))];
+    const folders = [real(path.dirname(program)), ...this.#folders];
     const target = real(file);
     if (!folders.some((folder) => contains(folder, target))) return undefined;
     try {
