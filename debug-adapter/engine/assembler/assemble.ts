@@ -90,7 +90,13 @@ class Assembly {
     const names = this.#names;
     const start: Place = { file: options.file, line: 1, column: 1, endColumn: 1 };
     const text: Section = {
-      name: '.text', place: start, kind: 'progbits', align: 1, start: undefined, virtualStart: undefined, base: undefined,
+      name: '.text',
+      place: start,
+      kind: 'progbits',
+      align: 1,
+      start: undefined,
+      virtualStart: undefined,
+      base: undefined,
     };
     const context: ExpressionContext = {
       messages,
@@ -193,7 +199,8 @@ class Assembly {
     const { sections } = this.#state;
     const target = sections[section]!;
     if (target.kind !== 'absolute') return;
-    if (!(section in this.#offsets)) this.#offsets[section] = target.base === undefined ? 0n : this.#quietConstant(target.base, undefined);
+    if (!(section in this.#offsets))
+      this.#offsets[section] = target.base === undefined ? 0n : this.#quietConstant(target.base, undefined);
     const offset = this.#offsets[section];
     if (offset === undefined) return;
     if (content.kind === 'label') this.#constants.set(content.name, offset);

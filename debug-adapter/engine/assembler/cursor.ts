@@ -47,7 +47,9 @@ export class Cursor {
   /** The current token in lower case when it is an identifier not written with `$`. */
   get word(): string | undefined {
     const { token } = this;
-    return token !== undefined && token.kind === 'identifier' && token.escaped !== true ? token.text.toLowerCase() : undefined;
+    return token !== undefined && token.kind === 'identifier' && token.escaped !== true
+      ? token.text.toLowerCase()
+      : undefined;
   }
 }
 

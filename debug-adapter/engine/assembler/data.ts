@@ -6,9 +6,27 @@ import type { DataElement } from './items.ts';
 import { floatBytes } from './numbers.ts';
 
 /** Bytes of one unit by directive. */
-export const DATA_UNITS: Readonly<Record<string, number>> = { db: 1, dw: 2, dd: 4, dq: 8, dt: 10, do: 16, ddq: 16, dy: 32, dz: 64 };
+export const DATA_UNITS: Readonly<Record<string, number>> = {
+  db: 1,
+  dw: 2,
+  dd: 4,
+  dq: 8,
+  dt: 10,
+  do: 16,
+  ddq: 16,
+  dy: 32,
+  dz: 64,
+};
 export const RESERVE_UNITS: Readonly<Record<string, number>> = {
-  resb: 1, resw: 2, resd: 4, resq: 8, rest: 10, reso: 16, resdq: 16, resy: 32, resz: 64,
+  resb: 1,
+  resw: 2,
+  resd: 4,
+  resq: 8,
+  rest: 10,
+  reso: 16,
+  resdq: 16,
+  resy: 32,
+  resz: 64,
 };
 
 /** Parses the list after DB and its kin up to the end of the tokens or a ")"; mistakes are reported and left out. */
@@ -28,7 +46,12 @@ export function parseData(cursor: Cursor, unit: number, context: ExpressionConte
   }
 }
 
-function parseElement(cursor: Cursor, unit: number, context: ExpressionContext, depth: number): DataElement | undefined {
+function parseElement(
+  cursor: Cursor,
+  unit: number,
+  context: ExpressionContext,
+  depth: number,
+): DataElement | undefined {
   const { token, place } = cursor;
   const next = cursor.peek(1);
   const alone = next === undefined || (next.kind === 'operator' && (next.text === ',' || next.text === ')'));
@@ -46,7 +69,11 @@ function parseElement(cursor: Cursor, unit: number, context: ExpressionContext, 
     cursor.index += negative ? 2 : 1;
     const bytes = floatBytes((negative ? '-' : '') + float.text, unit);
     if (bytes !== undefined) return { kind: 'bytes', bytes };
-    context.messages.error('bad-data', `floating-point numbers fit dd (single) and dq (double), not units of ${unit} bytes`, placeOf(float));
+    context.messages.error(
+      'bad-data',
+      `floating-point numbers fit dd (single) and dq (double), not units of ${unit} bytes`,
+      placeOf(float),
+    );
     return { kind: 'bytes', bytes: new Uint8Array(unit) };
   }
   const value = parseExpression(cursor, context);
@@ -66,7 +93,13 @@ function parseElement(cursor: Cursor, unit: number, context: ExpressionContext, 
 }
 
 /** Bytes of the elements in this pass. `limit` bounds what repetitions may produce; beyond it the result is cut. */
-export function dataBytes(elements: readonly DataElement[], unit: number, scope: Scope, final: boolean, limit: number): Uint8Array {
+export function dataBytes(
+  elements: readonly DataElement[],
+  unit: number,
+  scope: Scope,
+  final: boolean,
+  limit: number,
+): Uint8Array {
   const chunks: Uint8Array[] = [];
   let length = 0;
   const push = (chunk: Uint8Array) => {
@@ -90,7 +123,8 @@ export function dataBytes(elements: readonly DataElement[], unit: number, scope:
       case 'repeated': {
         const count = evaluate(element.count, scope).number;
         const once = dataBytes(element.elements, unit, scope, final, limit);
-        const times = count <= 0n || once.length === 0 ? 0 : Math.min(Number(count), Math.ceil((limit - length) / once.length));
+        const times =
+          count <= 0n || once.length === 0 ? 0 : Math.min(Number(count), Math.ceil((limit - length) / once.length));
         const all = new Uint8Array(once.length * Math.max(times, 0));
         for (let at = 0; at < all.length; at += once.length) all.set(once, at);
         push(all);
@@ -120,7 +154,11 @@ function valueBytes(element: DataElement & { kind: 'value' }, unit: number, scop
   if (final && unit < 8 && section === SCALAR && !unknown) {
     const bits = BigInt(unit * 8);
     if (number < -(1n << (bits - 1n)) || number >= 1n << bits) {
-      scope.messages.warning('value-exceeds-bounds', `the value ${number} does not fit in ${unit} bytes; its upper bits are lost`, element.place);
+      scope.messages.warning(
+        'value-exceeds-bounds',
+        `the value ${number} does not fit in ${unit} bytes; its upper bits are lost`,
+        element.place,
+      );
     }
   }
   return bytes;

@@ -62,10 +62,12 @@ const bits: Directive = (cursor, state) => {
   state.expectEnd(cursor);
 };
 
-const use = (width: bigint): Directive => (cursor, state, name) => {
-  setBits(width, state, placeOf(name));
-  state.expectEnd(cursor);
-};
+const use =
+  (width: bigint): Directive =>
+  (cursor, state, name) => {
+    setBits(width, state, placeOf(name));
+    state.expectEnd(cursor);
+  };
 
 const org: Directive = (cursor, state, name) => {
   const { place } = cursor;
@@ -75,7 +77,11 @@ const org: Directive = (cursor, state, name) => {
   const origin = state.constant(value, place);
   if (origin === undefined) return;
   if (state.origin !== undefined && state.origin !== origin) {
-    state.messages.error('bad-directive', 'org can be given only once; use section vstart= for code that runs elsewhere', placeOf(name));
+    state.messages.error(
+      'bad-directive',
+      'org can be given only once; use section vstart= for code that runs elsewhere',
+      placeOf(name),
+    );
     return;
   }
   state.origin = origin;
@@ -99,17 +105,35 @@ const section: Directive = (cursor, state, name) => {
   }
   cursor.index += 1;
   const known = state.sections.length;
-  state.section = sectionNumber(token.kind === 'string' ? (token.bytes ?? '') : token.text, placeOf(token), state.sections);
+  state.section = sectionNumber(
+    token.kind === 'string' ? (token.bytes ?? '') : token.text,
+    placeOf(token),
+    state.sections,
+  );
   const current = state.sections[state.section]!;
   while (!cursor.done) if (!sectionAttribute(cursor, state, current)) return;
   if (state.sections.length > known && current.kind === 'nobits' && current.start !== undefined) {
-    state.messages.warning('section-start', 'a section without bytes has its start after the image unless vstart= is given', placeOf(token));
+    state.messages.warning(
+      'section-start',
+      'a section without bytes has its start after the image unless vstart= is given',
+      placeOf(token),
+    );
   }
 };
 
 const SECTION_WORDS: Readonly<Record<string, Partial<Pick<Section, 'kind'>>>> = {
-  progbits: { kind: 'progbits' }, nobits: { kind: 'nobits' },
-  code: {}, text: {}, data: {}, bss: { kind: 'nobits' }, exec: {}, noexec: {}, write: {}, nowrite: {}, alloc: {}, noalloc: {},
+  progbits: { kind: 'progbits' },
+  nobits: { kind: 'nobits' },
+  code: {},
+  text: {},
+  data: {},
+  bss: { kind: 'nobits' },
+  exec: {},
+  noexec: {},
+  write: {},
+  nowrite: {},
+  alloc: {},
+  noalloc: {},
 };
 
 /** One attribute of a section; false after reporting a mistake. */
@@ -130,7 +154,11 @@ function sectionAttribute(cursor: Cursor, state: ParserState, target: Section): 
     else raiseAlign(target, value, state, place);
     return true;
   }
-  state.messages.error('bad-directive', `"${token?.text ?? ''}" is not a section attribute; there are align=, start=, vstart=, progbits and nobits`, place);
+  state.messages.error(
+    'bad-directive',
+    `"${token?.text ?? ''}" is not a section attribute; there are align=, start=, vstart=, progbits and nobits`,
+    place,
+  );
   return false;
 }
 
@@ -157,7 +185,8 @@ function align(reserve: boolean): Directive {
     }
     const target = state.sections[state.section]!;
     const value = state.constant(boundary, place);
-    if (value !== undefined && target.kind !== 'absolute' && value > 0n && (value & (value - 1n)) === 0n) raiseAlign(target, value, state, place);
+    if (value !== undefined && target.kind !== 'absolute' && value > 0n && (value & (value - 1n)) === 0n)
+      raiseAlign(target, value, state, place);
     // In a section without bytes there is nothing to fill with.
     if (target.kind !== 'progbits') fill = undefined;
     state.add({ kind: 'align', boundary, fill });
@@ -165,7 +194,9 @@ function align(reserve: boolean): Directive {
 }
 
 const nop = (place: Place): Content => ({
-  kind: 'data', unit: 1, elements: [{ kind: 'value', value: { kind: 'number', value: 0x90n }, place }],
+  kind: 'data',
+  unit: 1,
+  elements: [{ kind: 'value', value: { kind: 'number', value: 0x90n }, place }],
 });
 
 const sectionAlign: Directive = (cursor, state) => {
@@ -202,7 +233,11 @@ function refuseNesting(state: ParserState, directive: Token): boolean {
   const open = state.structure;
   if (open === undefined) return false;
   const [begin, end] = open.kind === 'definition' ? ['struc', 'endstruc'] : ['istruc', 'iend'];
-  state.messages.error('unterminated-block', `the ${begin} of line ${open.place.line} is still open; end it with ${end} first`, placeOf(directive));
+  state.messages.error(
+    'unterminated-block',
+    `the ${begin} of line ${open.place.line} is still open; end it with ${end} first`,
+    placeOf(directive),
+  );
   return true;
 }
 
@@ -229,7 +264,11 @@ const endstruc: Directive = (cursor, state, directive) => {
   const name = `${open.name}_size`;
   const place = placeOf(directive);
   const size: Expression = {
-    kind: 'binary', operator: '-', left: { kind: 'here', place }, right: { kind: 'section-start', place }, place,
+    kind: 'binary',
+    operator: '-',
+    left: { kind: 'here', place },
+    right: { kind: 'section-start', place },
+    place,
   };
   if (state.names.defineAs(name, 'constant', open.place)) state.add({ kind: 'equ', name, value: size });
   state.names.parent = name;
@@ -312,7 +351,11 @@ const extern: Directive = (cursor, state, name) => {
 };
 
 const incbin: Directive = (_cursor, state, name) => {
-  state.messages.error('unsupported', 'incbin is refused: guest programs reach no file of this computer; write the bytes with db', placeOf(name));
+  state.messages.error(
+    'unsupported',
+    'incbin is refused: guest programs reach no file of this computer; write the bytes with db',
+    placeOf(name),
+  );
 };
 
 const setDefault: Directive = (cursor, state) => {
@@ -352,4 +395,3 @@ export const DIRECTIVES: ReadonlyMap<string, Directive> = new Map<string, Direct
   ['cpu', ignored],
   ['float', ignored],
 ]);
-

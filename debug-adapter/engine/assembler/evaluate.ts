@@ -32,7 +32,11 @@ export interface Scope {
   readonly messages: Messages;
 }
 
-export const scalar = (number: bigint): Value => ({ number: BigInt.asIntN(64, number), section: SCALAR, unknown: false });
+export const scalar = (number: bigint): Value => ({
+  number: BigInt.asIntN(64, number),
+  section: SCALAR,
+  unknown: false,
+});
 const UNKNOWN: Value = { number: 0n, section: SCALAR, unknown: true };
 
 /** Evaluates; mistakes are reported and give an unknown value. */
@@ -51,14 +55,19 @@ export function evaluate(expression: Expression, scope: Scope): Value {
       return UNKNOWN;
     }
     case 'register':
-      scope.messages.error('bad-address', 'registers can only be added and multiplied by constants here', placeOf(expression.token));
+      scope.messages.error(
+        'bad-address',
+        'registers can only be added and multiplied by constants here',
+        placeOf(expression.token),
+      );
       return UNKNOWN;
     case 'unary': {
       const operand = evaluate(expression.operand, scope);
       if (expression.operator === '+') return operand;
       if (!needScalar(operand, expression.operator, expression.place, scope)) return UNKNOWN;
       const { number } = operand;
-      const result = expression.operator === '-' ? -number : expression.operator === '~' ? ~number : number === 0n ? 1n : 0n;
+      const result =
+        expression.operator === '-' ? -number : expression.operator === '~' ? ~number : number === 0n ? 1n : 0n;
       return { number: BigInt.asIntN(64, result), section: SCALAR, unknown: operand.unknown };
     }
     case 'choice': {

@@ -24,20 +24,41 @@ export type Expression =
       readonly right: Expression;
       readonly place: Place;
     }
-  | { readonly kind: 'choice'; readonly condition: Expression; readonly then: Expression; readonly otherwise: Expression };
+  | {
+      readonly kind: 'choice';
+      readonly condition: Expression;
+      readonly then: Expression;
+      readonly otherwise: Expression;
+    };
 
 /** Loosest first. All associate to the left. */
 export const BINARY_PRECEDENCE = {
   '||': 1,
   '^^': 2,
   '&&': 3,
-  '=': 4, '==': 4, '!=': 4, '<>': 4, '<': 4, '<=': 4, '>': 4, '>=': 4, '<=>': 4,
+  '=': 4,
+  '==': 4,
+  '!=': 4,
+  '<>': 4,
+  '<': 4,
+  '<=': 4,
+  '>': 4,
+  '>=': 4,
+  '<=>': 4,
   '|': 5,
   '^': 6,
   '&': 7,
-  '<<': 8, '<<<': 8, '>>': 8, '>>>': 8,
-  '+': 9, '-': 9,
-  '*': 10, '/': 10, '//': 10, '%': 10, '%%': 10,
+  '<<': 8,
+  '<<<': 8,
+  '>>': 8,
+  '>>>': 8,
+  '+': 9,
+  '-': 9,
+  '*': 10,
+  '/': 10,
+  '//': 10,
+  '%': 10,
+  '%%': 10,
 } as const;
 
 const MAX_DEPTH = 200;
@@ -65,7 +86,11 @@ function parseChoice(cursor: Cursor, context: ExpressionContext, depth: number):
   const then = parseChoice(cursor, context, depth + 1);
   if (then === undefined) return undefined;
   if (!cursor.skipOperator(':')) {
-    context.messages.error('bad-expression', 'expected ":" and the other value after "condition ? value"', cursor.place);
+    context.messages.error(
+      'bad-expression',
+      'expected ":" and the other value after "condition ? value"',
+      cursor.place,
+    );
     return undefined;
   }
   const otherwise = parseChoice(cursor, context, depth + 1);
@@ -93,7 +118,11 @@ function parseBinary(cursor: Cursor, context: ExpressionContext, least: number, 
 }
 
 function tooDeep(cursor: Cursor, context: ExpressionContext): undefined {
-  context.messages.error('bad-expression', 'this expression is too long or nested too deeply; split it with equ', cursor.place);
+  context.messages.error(
+    'bad-expression',
+    'this expression is too long or nested too deeply; split it with equ',
+    cursor.place,
+  );
   return undefined;
 }
 
@@ -140,7 +169,11 @@ function parsePrimary(cursor: Cursor, context: ExpressionContext, depth: number)
   if (token.kind === 'float') {
     messages.error('bad-expression', 'floating-point numbers can only be items of dd and dq', placeOf(token));
   } else if (token.kind === 'parameter') {
-    messages.error('bad-expression', `"${token.text}" is a macro parameter; it has a value only within %macro`, placeOf(token));
+    messages.error(
+      'bad-expression',
+      `"${token.text}" is a macro parameter; it has a value only within %macro`,
+      placeOf(token),
+    );
   } else {
     messages.error('bad-expression', `a value is expected here, not "${token.text}"`, placeOf(token));
   }
@@ -152,7 +185,11 @@ function parseName(token: Token, context: ExpressionContext): Expression | undef
     const register = registerByName(token.text);
     if (register !== undefined) {
       if (context.registers) return { kind: 'register', register: register.register, token };
-      context.messages.error('bad-expression', `the register ${register.name} cannot be part of a number`, placeOf(token));
+      context.messages.error(
+        'bad-expression',
+        `the register ${register.name} cannot be part of a number`,
+        placeOf(token),
+      );
       return undefined;
     }
     const lower = token.text.toLowerCase();

@@ -50,7 +50,11 @@ export function buildImage(layout: Layout, state: ParserState, names: SymbolName
 
 function imageSize(size: bigint, state: ParserState, messages: Messages): number {
   if (size <= BigInt(MAX_IMAGE_BYTES)) return Number(size);
-  messages.error('image-too-large', `the image has ${size} bytes; at most ${MAX_IMAGE_BYTES} are possible`, state.sections[0]!.place);
+  messages.error(
+    'image-too-large',
+    `the image has ${size} bytes; at most ${MAX_IMAGE_BYTES} are possible`,
+    state.sections[0]!.place,
+  );
   return 0;
 }
 
@@ -74,7 +78,9 @@ function isCode(content: Content): boolean {
 /** One span per piece; pieces of one line that touch (macros, repetitions) are one span. */
 function lineSpans(pieces: readonly Piece[]): readonly LineSpan[] {
   const spans: LineSpan[] = [];
-  const sorted = [...pieces].sort((left, right) => (left.address < right.address ? -1 : left.address > right.address ? 1 : 0));
+  const sorted = [...pieces].sort((left, right) =>
+    left.address < right.address ? -1 : left.address > right.address ? 1 : 0,
+  );
   for (const { item, address, length } of sorted) {
     const { file, line } = item.place;
     const code = isCode(item.content);

@@ -10,7 +10,12 @@ export type DataElement =
   | { readonly kind: 'string'; readonly bytes: string }
   | { readonly kind: 'value'; readonly value: Expression; readonly place: Place }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'repeated'; readonly count: Expression; readonly elements: readonly DataElement[]; readonly place: Place };
+  | {
+      readonly kind: 'repeated';
+      readonly count: Expression;
+      readonly elements: readonly DataElement[];
+      readonly place: Place;
+    };
 
 /** What a statement does. */
 export type Content =

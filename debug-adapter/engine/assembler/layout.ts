@@ -41,6 +41,11 @@ export interface LayoutInput {
 /** An image larger than this is a mistake (a TIMES with a wrong count). */
 export const MAX_IMAGE_BYTES = 16 * 1024 * 1024;
 const MAX_PASSES = 200;
+/**
+ * In early passes labels further on lag behind, so that a branch may look long only for a while: as for NASM, it is chosen
+ * anew in each pass. After this many passes it only grows, which comes to an end.
+ */
+const FREE_PASSES = 40;
 /** Repetitions of an instruction whose bytes depend on its address. */
 const MAX_POSITIONAL_REPETITIONS = 1_000_000;
 
@@ -81,6 +86,7 @@ class LayoutRun {
   readonly #addresses: bigint[];
   #pieces: Piece[] = [];
   #final = false;
+  #passes = 0;
   /** The item that moved last, to name when passes do not end. */
   unstable: Item | undefined;
   // Scope of the item being laid out.
@@ -125,6 +131,7 @@ class LayoutRun {
   /** One pass; true when something moved, so that another is needed. */
   pass(final: boolean): boolean {
     this.#final = final;
+    this.#passes += 1;
     this.#pieces = [];
     const { items, sections } = this.#input;
     const placed = placeSections(sections, this.#lengths, this.#input.origin, final ? this.#input.messages : undefined);
@@ -173,7 +180,12 @@ class LayoutRun {
 
   #setSymbol(item: Item, name: string, value: Value): boolean {
     const known = this.#symbols.get(name);
-    if (known !== undefined && known.number === value.number && known.section === value.section && known.unknown === value.unknown) {
+    if (
+      known !== undefined &&
+      known.number === value.number &&
+      known.section === value.section &&
+      known.unknown === value.unknown
+    ) {
       return false;
     }
     this.#symbols.set(name, value);
@@ -196,7 +208,11 @@ class LayoutRun {
         const boundary = evaluate(content.boundary, this.#scope).number;
         if (boundary <= 0n || (boundary & (boundary - 1n)) !== 0n) {
           if (this.#final) {
-            this.#input.messages.error('bad-alignment', `an alignment must be a power of two, not ${boundary}`, item.place);
+            this.#input.messages.error(
+              'bad-alignment',
+              `an alignment must be a power of two, not ${boundary}`,
+              item.place,
+            );
           }
           return 0;
         }
@@ -211,7 +227,11 @@ class LayoutRun {
         const count = evaluate(content.offset, this.#scope).number - (address - from);
         if (count >= 0n) return new Uint8Array(this.#count(scalar(count), 1, item.place, 'filled'));
         if (this.#final) {
-          this.#input.messages.error('structure-overrun', `the fields before this one are ${-count} bytes too long for the structure`, item.place);
+          this.#input.messages.error(
+            'structure-overrun',
+            `the fields before this one are ${-count} bytes too long for the structure`,
+            item.place,
+          );
         }
         return 0;
       }
@@ -225,17 +245,22 @@ class LayoutRun {
     }
   }
 
-  #instruction(content: Content & { kind: 'instruction' }, state: ItemState, address: bigint, section: number): Uint8Array {
+  #instruction(
+    content: Content & { kind: 'instruction' },
+    state: ItemState,
+    address: bigint,
+    section: number,
+  ): Uint8Array {
     if (state.fixed !== undefined && !this.#final) return state.fixed;
     const encoded: Encoded | undefined = encodeInstruction(content.statement, {
       scope: this.#scope,
       address,
       section,
-      nearBranch: state.nearBranch,
+      nearBranch: state.nearBranch && this.#passes > FREE_PASSES,
       final: this.#final,
     });
     if (encoded === undefined) return NOTHING;
-    state.nearBranch = encoded.nearBranch;
+    state.nearBranch = encoded.nearBranch && this.#passes >= FREE_PASSES;
     if (encoded.constant) state.fixed = encoded.bytes;
     return encoded.bytes;
   }
@@ -252,7 +277,11 @@ class LayoutRun {
     }
     if (count.number * BigInt(unit) <= BigInt(MAX_IMAGE_BYTES)) return Number(count.number) * unit;
     if (this.#final) {
-      messages.error('image-too-large', `${count.number * BigInt(unit)} bytes are more than an image may have (${MAX_IMAGE_BYTES})`, place);
+      messages.error(
+        'image-too-large',
+        `${count.number * BigInt(unit)} bytes are more than an image may have (${MAX_IMAGE_BYTES})`,
+        place,
+      );
     }
     return 0;
   }
@@ -263,7 +292,11 @@ class LayoutRun {
       if (this.#final && !count.unknown) {
         const why = count.section !== SCALAR ? 'it is an address' : `it is ${count.number}`;
         const remedy = count.number < 0n ? '; what comes before is too long' : '';
-        messages.error('bad-count', `the count of times must be a number of at least 0, but ${why}${remedy}`, item.place);
+        messages.error(
+          'bad-count',
+          `the count of times must be a number of at least 0, but ${why}${remedy}`,
+          item.place,
+        );
       }
       return 0;
     }

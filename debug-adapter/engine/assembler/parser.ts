@@ -18,16 +18,37 @@ import type { Token } from './tokens.ts';
 /** Words that go before a mnemonic. */
 const PREFIX_WORDS: Readonly<Record<string, Partial<{ -readonly [Key in keyof Prefixes]: Prefixes[Key] }>>> = {
   lock: { lock: true },
-  rep: { rep: true }, repe: { rep: true }, repz: { rep: true },
-  repne: { repne: true }, repnz: { repne: true },
-  xacquire: { repne: true }, xrelease: { rep: true }, bnd: { repne: true },
+  rep: { rep: true },
+  repe: { rep: true },
+  repz: { rep: true },
+  repne: { repne: true },
+  repnz: { repne: true },
+  xacquire: { repne: true },
+  xrelease: { rep: true },
+  bnd: { repne: true },
   wait: { wait: true },
-  a16: { addressSize: 16 }, a32: { addressSize: 32 }, a64: { addressSize: 64 },
-  o16: { operandSize: 16 }, o32: { operandSize: 32 }, o64: { operandSize: 64 },
-  es: { segment: Register.ES }, cs: { segment: Register.CS }, ss: { segment: Register.SS }, ds: { segment: Register.DS },
-  fs: { segment: Register.FS }, gs: { segment: Register.GS },
+  a16: { addressSize: 16 },
+  a32: { addressSize: 32 },
+  a64: { addressSize: 64 },
+  o16: { operandSize: 16 },
+  o32: { operandSize: 32 },
+  o64: { operandSize: 64 },
+  es: { segment: Register.ES },
+  cs: { segment: Register.CS },
+  ss: { segment: Register.SS },
+  ds: { segment: Register.DS },
+  fs: { segment: Register.FS },
+  gs: { segment: Register.GS },
 };
-const NO_PREFIXES: Prefixes = { lock: false, rep: false, repne: false, wait: false, segment: 0, operandSize: 0, addressSize: 0 };
+const NO_PREFIXES: Prefixes = {
+  lock: false,
+  rep: false,
+  repne: false,
+  wait: false,
+  segment: 0,
+  operandSize: 0,
+  addressSize: 0,
+};
 
 /** Every word besides mnemonics that begins a statement. */
 export function directiveWords(): readonly string[] {
@@ -90,7 +111,11 @@ function parseLabel(cursor: Cursor, state: ParserState): Token | 'error' | undef
   if (word !== undefined && (isStatementWord(word) || registerByName(word) !== undefined)) {
     if (!colon || Object.hasOwn(PREFIX_WORDS, word)) return undefined;
     const what = registerByName(word) === undefined ? 'an instruction or directive' : 'a register';
-    messages.error('reserved-name', `"${token.text}" is ${what}; name the label otherwise, or write $${token.text}`, placeOf(token));
+    messages.error(
+      'reserved-name',
+      `"${token.text}" is ${what}; name the label otherwise, or write $${token.text}`,
+      placeOf(token),
+    );
     return 'error';
   }
   if (colon) {
@@ -101,7 +126,11 @@ function parseLabel(cursor: Cursor, state: ParserState): Token | 'error' | undef
   if (next === undefined) {
     const meant = nearest(token.text, [...listMnemonics(), ...directiveWords()]);
     const near = meant === undefined || token.text.startsWith('.') ? '' : ` or did you mean "${meant}"`;
-    messages.warning('label-without-colon', `"${token.text}" alone on a line is a label: write "${token.text}:"${near}`, placeOf(token));
+    messages.warning(
+      'label-without-colon',
+      `"${token.text}" alone on a line is a label: write "${token.text}:"${near}`,
+      placeOf(token),
+    );
     cursor.index += 1;
     return token;
   }
@@ -137,7 +166,10 @@ function parseEqu(cursor: Cursor, label: Token | undefined, state: ParserState):
 export function expectEnd(cursor: Cursor, state: ParserState): void {
   const { token } = cursor;
   if (token === undefined) return;
-  state.messages.error('unexpected-text', `unexpected "${token.text}" here`, { ...placeOf(token), endColumn: token.endColumn });
+  state.messages.error('unexpected-text', `unexpected "${token.text}" here`, {
+    ...placeOf(token),
+    endColumn: token.endColumn,
+  });
 }
 
 function parseBracketDirective(cursor: Cursor, state: ParserState): void {
@@ -152,7 +184,11 @@ function parseBracketDirective(cursor: Cursor, state: ParserState): void {
   if (word === 'warning' || word === 'map' || word === 'list' || word === 'debug') return;
   const directive = word === undefined ? undefined : DIRECTIVES.get(word);
   if (directive === undefined) {
-    state.messages.error('unknown-directive', `unknown directive "${inner.token?.text ?? ''}" in brackets`, inner.place);
+    state.messages.error(
+      'unknown-directive',
+      `unknown directive "${inner.token?.text ?? ''}" in brackets`,
+      inner.place,
+    );
     return;
   }
   runDirective(inner, word!, state);
@@ -258,7 +294,11 @@ function reportNoForms(
   { messages }: ParserState,
 ): void {
   if (reason === 'size') {
-    messages.error('size-not-specified', `the operand size of ${mnemonic} is not specified; write byte, word, dword or qword before the "["`, place);
+    messages.error(
+      'size-not-specified',
+      `the operand size of ${mnemonic} is not specified; write byte, word, dword or qword before the "["`,
+      place,
+    );
     return;
   }
   if (reason === 'mode') {
@@ -283,4 +323,3 @@ function prefixBytes(prefixes: Prefixes, bits: CodeBits): Uint8Array {
   if (prefixes.addressSize !== 0 && prefixes.addressSize !== bits) bytes.push(0x67);
   return Uint8Array.from(bytes);
 }
-

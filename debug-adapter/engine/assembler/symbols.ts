@@ -51,8 +51,13 @@ export class SymbolNames {
   defineAs(name: string, kind: Definition['kind'], place: Place): boolean {
     const known = this.definitions.get(name);
     if (known !== undefined) {
-      const where = known.place.file === place.file ? `line ${known.place.line}` : `${known.place.file}:${known.place.line}`;
-      this.#messages.error('duplicate-label', `"${name}" is already defined at ${where}; give one of the two another name`, place);
+      const where =
+        known.place.file === place.file ? `line ${known.place.line}` : `${known.place.file}:${known.place.line}`;
+      this.#messages.error(
+        'duplicate-label',
+        `"${name}" is already defined at ${where}; give one of the two another name`,
+        place,
+      );
       return false;
     }
     this.definitions.set(name, { name, kind, place });

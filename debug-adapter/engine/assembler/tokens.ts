@@ -8,7 +8,8 @@ import { parseInteger } from './numbers.ts';
  * - `directive`: `%define` and all other `%name`.
  * - `context`: `%$name` and `%!name`, which this assembler refuses.
  */
-export type TokenKind = 'identifier' | 'number' | 'float' | 'string' | 'operator' | 'parameter' | 'directive' | 'context';
+export type TokenKind =
+  'identifier' | 'number' | 'float' | 'string' | 'operator' | 'parameter' | 'directive' | 'context';
 
 export interface Token extends Place {
   readonly kind: TokenKind;
@@ -71,7 +72,8 @@ function readToken(
   place: (length: number) => Place,
   messages: Messages,
 ): Omit<Token, 'space'> {
-  if (character === "'" || character === '"' || character === '`') return readString(text, index, character, place, messages);
+  if (character === "'" || character === '"' || character === '`')
+    return readString(text, index, character, place, messages);
   const word = at(WORD, text, index);
   if (word !== undefined) {
     const number = parseInteger(word);
@@ -134,7 +136,14 @@ function readString(
 }
 
 const SIMPLE_ESCAPES: Readonly<Record<string, number>> = {
-  a: 7, b: 8, t: 9, n: 10, v: 11, f: 12, r: 13, e: 27,
+  a: 7,
+  b: 8,
+  t: 9,
+  n: 10,
+  v: 11,
+  f: 12,
+  r: 13,
+  e: 27,
 };
 const ESCAPE = /\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([0-7]{1,3})|([^]?))/g;
 
@@ -175,12 +184,15 @@ function utf8(text: string): string {
 
 /** The tokens as text, with single spaces where there was white space: for messages and %defstr. */
 export function textOf(tokens: readonly Token[]): string {
-  return tokens.map((token, index) => (index > 0 && token.space ? ' ' : '') + (token.escaped ? '$' : '') + token.text).join('');
+  return tokens
+    .map((token, index) => (index > 0 && token.space ? ' ' : '') + (token.escaped ? '$' : '') + token.text)
+    .join('');
 }
 
 /** Little-endian value of a character constant, at most eight bytes; NASM ignores the rest. */
 export function characterConstant(bytes: string): bigint {
   let value = 0n;
-  for (let index = Math.min(bytes.length, 8) - 1; index >= 0; index--) value = (value << 8n) | BigInt(bytes.charCodeAt(index));
+  for (let index = Math.min(bytes.length, 8) - 1; index >= 0; index--)
+    value = (value << 8n) | BigInt(bytes.charCodeAt(index));
   return value;
 }

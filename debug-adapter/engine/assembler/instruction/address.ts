@@ -26,7 +26,11 @@ export interface Address {
 const WIDTHS: Readonly<Record<string, number>> = { byte: 1, word: 2, dword: 4, qword: 8 };
 
 /** Parses from the opening bracket; undefined after reporting why not. `defaultRelative`: `default rel` is in effect. */
-export function parseAddress(cursor: Cursor, context: ExpressionContext, defaultRelative: boolean): Address | undefined {
+export function parseAddress(
+  cursor: Cursor,
+  context: ExpressionContext,
+  defaultRelative: boolean,
+): Address | undefined {
   const start = cursor.place;
   cursor.skipOperator('[');
   let bytes = 0;
@@ -143,10 +147,22 @@ class Terms {
     const value: Expression =
       times === 1n
         ? expression
-        : { kind: 'binary', operator: '*', left: expression, right: { kind: 'number', value: times }, place: placeIn(expression) ?? place };
+        : {
+            kind: 'binary',
+            operator: '*',
+            left: expression,
+            right: { kind: 'number', value: times },
+            place: placeIn(expression) ?? place,
+          };
     const { displacement } = this;
     if (times === -1n && displacement !== undefined) {
-      this.displacement = { kind: 'binary', operator: '-', left: displacement, right: expression, place: placeIn(expression) ?? place };
+      this.displacement = {
+        kind: 'binary',
+        operator: '-',
+        left: displacement,
+        right: expression,
+        place: placeIn(expression) ?? place,
+      };
     } else {
       this.displacement =
         displacement === undefined
@@ -175,14 +191,16 @@ class Terms {
     if (factors.length === 0) return { base: 0, index: 0, scale: 1 };
     if (factors.length > 2) return fail('an address has at most two registers: a base and an index');
     for (const { info } of factors) {
-      if (!/^(?:gpr(?:16|32|64)|xmm|ymm|zmm)$/.test(info.class)) return fail(`${info.name} cannot be used in an address`);
+      if (!/^(?:gpr(?:16|32|64)|xmm|ymm|zmm)$/.test(info.class))
+        return fail(`${info.name} cannot be used in an address`);
     }
     const vector = factors.find(({ info }) => info.class.endsWith('mm'));
     const sizes = new Set(factors.filter((factor) => factor !== vector).map(({ info }) => info.bytes));
     if (sizes.size > 1) return fail('base and index registers must have the same size');
     const [first, second] = order(factors, vector);
     if (sizes.has(2)) return registers16(first, second, fail);
-    if (second === undefined) return vector === undefined ? single(first!, split, fail) : withIndex(undefined, vector, fail);
+    if (second === undefined)
+      return vector === undefined ? single(first!, split, fail) : withIndex(undefined, vector, fail);
     return withIndex(first, second, fail);
   }
 }
@@ -192,12 +210,16 @@ type Fail = (message: string) => undefined;
 const isStackPointer = (info: RegisterInfo) => info.class.startsWith('gpr') && info.number === 4 && info.bytes >= 4;
 
 /** Base first. The vector register, a scaled register and one with a count above 1 are the index; RSP never is. */
-function order(factors: readonly Factor[], vector: Factor | undefined): readonly [Factor | undefined, Factor | undefined] {
+function order(
+  factors: readonly Factor[],
+  vector: Factor | undefined,
+): readonly [Factor | undefined, Factor | undefined] {
   const [a, b] = factors;
   if (a === undefined || b === undefined) return [a, b];
   const swap =
     a === vector ||
-    (b !== vector && (a.count !== 1n || (a.scaled && !b.scaled && b.count === 1n) || (isStackPointer(b.info) && b.count === 1n)));
+    (b !== vector &&
+      (a.count !== 1n || (a.scaled && !b.scaled && b.count === 1n) || (isStackPointer(b.info) && b.count === 1n)));
   const stays = isStackPointer(a.info) && a.count === 1n && b !== vector;
   return swap && !stays ? [b, a] : [a, b];
 }
@@ -207,16 +229,23 @@ function single(factor: Factor, split: boolean, fail: Fail): Pick<Address, 'base
   const count = Number(factor.count);
   if (count === 1) return { base: register, index: 0, scale: 1 };
   if (isStackPointer(factor.info)) return fail(`${factor.info.name} cannot be multiplied in an address`);
-  if ((count === 2 && split) || count === 3 || count === 5 || count === 9) return { base: register, index: register, scale: count - 1 };
+  if ((count === 2 && split) || count === 3 || count === 5 || count === 9)
+    return { base: register, index: register, scale: count - 1 };
   if (count === 2 || count === 4 || count === 8) return { base: 0, index: register, scale: count };
   return fail(`a register in an address can be multiplied by 1, 2, 3, 4, 5, 8 or 9, not by ${count}`);
 }
 
-function withIndex(base: Factor | undefined, index: Factor, fail: Fail): Pick<Address, 'base' | 'index' | 'scale'> | undefined {
-  if (base !== undefined && base.count !== 1n) return fail('only one of the two registers of an address can be multiplied');
+function withIndex(
+  base: Factor | undefined,
+  index: Factor,
+  fail: Fail,
+): Pick<Address, 'base' | 'index' | 'scale'> | undefined {
+  if (base !== undefined && base.count !== 1n)
+    return fail('only one of the two registers of an address can be multiplied');
   if (isStackPointer(index.info)) return fail(`${index.info.name} cannot be the index of an address`);
   const scale = Number(index.count);
-  if (![1, 2, 4, 8].includes(scale)) return fail(`the index of an address can be multiplied by 1, 2, 4 or 8, not by ${scale}`);
+  if (![1, 2, 4, 8].includes(scale))
+    return fail(`the index of an address can be multiplied by 1, 2, 4 or 8, not by ${scale}`);
   return { base: base?.info.register ?? 0, index: index.info.register, scale };
 }
 
@@ -224,7 +253,11 @@ const BASES16: ReadonlySet<number> = new Set([Register.BX, Register.BP]);
 const INDEXES16: ReadonlySet<number> = new Set([Register.SI, Register.DI]);
 
 /** 16-bit addresses know eight combinations only (SDM Vol. 2A, "Addressing-Mode Encoding of ModR/M and SIB Bytes"). */
-function registers16(first: Factor | undefined, second: Factor | undefined, fail: Fail): Pick<Address, 'base' | 'index' | 'scale'> | undefined {
+function registers16(
+  first: Factor | undefined,
+  second: Factor | undefined,
+  fail: Fail,
+): Pick<Address, 'base' | 'index' | 'scale'> | undefined {
   const factors = [first, second].filter((factor) => factor !== undefined);
   const base = factors.find(({ info }) => BASES16.has(info.register));
   const index = factors.find(({ info }) => INDEXES16.has(info.register));
@@ -258,7 +291,8 @@ function hasRegister(expression: Expression): boolean {
 
 function firstRegister(expression: Expression): Place {
   if (expression.kind === 'register') return expression.token;
-  if (expression.kind === 'choice') return firstRegister([expression.condition, expression.then, expression.otherwise].find(hasRegister)!);
+  if (expression.kind === 'choice')
+    return firstRegister([expression.condition, expression.then, expression.otherwise].find(hasRegister)!);
   if (expression.kind === 'unary') return expression.place;
   if (expression.kind === 'binary') return expression.place;
   throw new Error('firstRegister: the expression holds no register');

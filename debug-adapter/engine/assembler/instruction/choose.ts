@@ -58,7 +58,10 @@ export function prepareInstruction(
   const alias = ALIASES.get(mnemonic);
   const iced = alias?.mnemonics[bitsIndex(bits)] ?? mnemonic;
   const all = formsOf(iced);
-  const forms = alias === undefined || alias.operandSize === 0 ? all : all.filter(({ operandSize }) => operandSize === alias.operandSize);
+  const forms =
+    alias === undefined || alias.operandSize === 0
+      ? all
+      : all.filter(({ operandSize }) => operandSize === alias.operandSize);
   const decorators = written.flatMap((operand) => operand.decorators);
   const given = written.filter(({ kind }) => kind !== 'decorator');
   const operands = alias?.immediate === undefined ? given : [...given, constantOperand(BigInt(alias.immediate), place)];
@@ -74,15 +77,21 @@ export function prepareInstruction(
     if (found.list.length > 0) variants.push({ ...variant, candidates: found.list });
   }
   if (ambiguous) return { reason: 'size', accepted: [] };
-  if (variants.length > 0) return { mnemonic, bits, prefixes, place, variants, decorators, literal: operands.every(isLiteralOperand) };
+  if (variants.length > 0)
+    return { mnemonic, bits, prefixes, place, variants, decorators, literal: operands.every(isLiteralOperand) };
   const inMode = forms.filter(({ modes }) => modes[bitsIndex(bits)]);
-  return { reason: inMode.length === 0 ? 'mode' : 'operands', accepted: acceptedForms(inMode.length === 0 ? forms : inMode) };
+  return {
+    reason: inMode.length === 0 ? 'mode' : 'operands',
+    accepted: acceptedForms(inMode.length === 0 ? forms : inMode),
+  };
 }
 
 function isLiteralOperand(operand: Operand): boolean {
   if (operand.kind === 'value') return isLiteral(operand.value);
   if (operand.kind === 'far') return isLiteral(operand.offset) && isLiteral(operand.selector);
-  return operand.kind !== 'memory' || operand.address.displacement === undefined || isLiteral(operand.address.displacement);
+  return (
+    operand.kind !== 'memory' || operand.address.displacement === undefined || isLiteral(operand.address.displacement)
+  );
 }
 
 function acceptedForms(forms: readonly Form[]): readonly string[] {
@@ -90,11 +99,23 @@ function acceptedForms(forms: readonly Form[]): readonly string[] {
 }
 
 const constantOperand = (value: bigint, place: Place): Operand => ({
-  kind: 'value', value: { kind: 'number', value }, distance: undefined, bytes: 0, strict: false, decorators: [], place,
+  kind: 'value',
+  value: { kind: 'number', value },
+  distance: undefined,
+  bytes: 0,
+  strict: false,
+  decorators: [],
+  place,
 });
 
 const registerOperand = (name: string, place: Place): Operand => ({
-  kind: 'register', info: registerByName(name)!, to: false, bytes: 0, strict: false, decorators: [], place,
+  kind: 'register',
+  info: registerByName(name)!,
+  to: false,
+  bytes: 0,
+  strict: false,
+  decorators: [],
+  place,
 });
 
 type Shape = Pick<Variant, 'operands' | 'unsigned32'>;
@@ -108,12 +129,23 @@ function variantsOf(mnemonic: string, operands: readonly Operand[], bits: CodeBi
   const [first, second, third] = operands;
   const out = [shape(operands)];
   if (mnemonic.startsWith('f')) return x87Variants(mnemonic, operands, place).map((list) => shape(list));
-  if ((mnemonic === 'test' || mnemonic === 'xchg') && second !== undefined && second.kind !== 'value') out.push(shape([second, first!]));
+  if ((mnemonic === 'test' || mnemonic === 'xchg') && second !== undefined && second.kind !== 'value') {
+    // Of two registers XCHG has the first in the reg field, TEST in r/m.
+    if (mnemonic === 'xchg') out.unshift(shape([second, first!]));
+    else out.push(shape([second, first!]));
+  }
   if (mnemonic === 'imul' && second?.kind === 'value' && third === undefined) return [shape([first!, first!, second])];
   if ((mnemonic === 'aam' || mnemonic === 'aad') && first === undefined) return [shape([constantOperand(10n, place)])];
-  if (mnemonic === 'mov' && bits === 64 && first?.kind === 'register' && first.info.class === 'gpr64' && second?.kind === 'value') {
+  if (
+    mnemonic === 'mov' &&
+    bits === 64 &&
+    first?.kind === 'register' &&
+    first.info.class === 'gpr64' &&
+    second?.kind === 'value'
+  ) {
     const info = registerOf('gpr32', first.info.number);
-    if (info !== undefined && !second.strict && second.bytes === 0) out.push(shape([{ ...first, info, bytes: 0 }, second], true));
+    if (info !== undefined && !second.strict && second.bytes === 0)
+      out.push(shape([{ ...first, info, bytes: 0 }, second], true));
   }
   // `vaddps xmm1, xmm2` has the destination as first source.
   if (mnemonic.startsWith('v') && operands.length >= 2) out.push(shape([first!, ...operands]));
@@ -187,7 +219,8 @@ export function encodeInstruction(statement: InstructionStatement, request: Enco
       const tooWide = wideImmediate(candidate, values, variant);
       if (tooWide) continue;
       const bytes = encodeCandidate(candidate, values, memoryOptions(options, candidate, prefixes), decorators);
-      if (bytes !== undefined && (best === undefined || isBetter(bytes, candidate, best))) best = { bytes, candidate, values };
+      if (bytes !== undefined && (best === undefined || isBetter(bytes, candidate, best)))
+        best = { bytes, candidate, values };
     }
   }
   if (best === undefined) {
@@ -209,7 +242,8 @@ function isUnsigned32(value: Value): boolean {
 const ABSENT: OperandValue = { value: scalar(0n), selector: undefined };
 
 function operandValue(operand: Operand, scope: Scope): OperandValue {
-  const of = (expression: Expression | undefined) => (expression === undefined ? scalar(0n) : evaluate(expression, scope));
+  const of = (expression: Expression | undefined) =>
+    expression === undefined ? scalar(0n) : evaluate(expression, scope);
   switch (operand.kind) {
     case 'register':
     case 'decorator':
@@ -228,9 +262,17 @@ function wideImmediate(candidate: Candidate, values: readonly OperandValue[], va
   const at = candidate.form.operands.findIndex((spec) => spec.kind === 'sign-extended' && spec.bits === 32);
   const operand = candidate.operands[at];
   if (at < 0 || operand?.kind !== 'value' || operand.bytes === 4) return false;
-  const hasWide = variant.candidates.some(({ form }) => form.operands.some((spec) => spec.kind === 'immediate' && spec.bits === 64));
+  const hasWide = variant.candidates.some(({ form }) =>
+    form.operands.some((spec) => spec.kind === 'immediate' && spec.bits === 64),
+  );
   const { value } = values[at]!;
-  return hasWide && (value.section !== SCALAR || value.unknown || operand.bytes === 8 && operand.strict || BigInt.asIntN(32, value.number) !== value.number);
+  return (
+    hasWide &&
+    (value.section !== SCALAR ||
+      value.unknown ||
+      (operand.bytes === 8 && operand.strict) ||
+      BigInt.asIntN(32, value.number) !== value.number)
+  );
 }
 
 function branchOf(candidate: Candidate): (Operand & { kind: 'value' }) | undefined {
@@ -255,7 +297,7 @@ function branchFits(
   if (value.unknown) return request.nearBranch && !onlyShort ? 'no' : 'yes';
   if (!onlyShort) {
     // NASM never shortens a branch to a number or to another section.
-    if (request.nearBranch || operand.strict || operand.bytes !== 0 && spec.bits !== statement.bits || value.section !== request.section) return 'no';
+    if (request.nearBranch || operand.strict || operand.bytes !== 0 || value.section !== request.section) return 'no';
   }
   const length = shortLength(statement, candidate);
   const distance = value.number - (request.address + BigInt(length));
@@ -283,20 +325,34 @@ function extraPrefixes(statement: InstructionStatement, candidate: Candidate | u
   const { prefixes, bits } = statement;
   const out: number[] = [];
   if (prefixes.wait) out.push(0x9b);
-  const candidates = candidate === undefined ? statement.variants.flatMap((variant) => variant.candidates) : [candidate];
+  const candidates =
+    candidate === undefined ? statement.variants.flatMap((variant) => variant.candidates) : [candidate];
   if (prefixes.segment !== 0 && !candidates.some(hasMemory)) out.push(SEGMENT_PREFIXES.get(prefixes.segment) ?? 0);
-  if (prefixes.operandSize !== 0 && prefixes.operandSize !== 64 && !candidates.some(({ form }) => form.operandSize === prefixes.operandSize)) {
+  if (
+    prefixes.operandSize !== 0 &&
+    prefixes.operandSize !== 64 &&
+    !candidates.some(({ form }) => form.operandSize === prefixes.operandSize)
+  ) {
     if (prefixes.operandSize !== (bits === 16 ? 16 : 32)) out.push(0x66);
   }
   if (prefixes.operandSize === 64 && !candidates.some(({ form }) => form.operandSize === 64)) out.push(0x48);
-  if (prefixes.addressSize !== 0 && prefixes.addressSize !== bits && !candidates.some((item) => hasMemory(item) || item.form.addressSize !== 0)) {
+  if (
+    prefixes.addressSize !== 0 &&
+    prefixes.addressSize !== bits &&
+    !candidates.some((item) => hasMemory(item) || item.form.addressSize !== 0)
+  ) {
     out.push(0x67);
   }
   return out;
 }
 
 const SEGMENT_PREFIXES: ReadonlyMap<number, number> = new Map([
-  [Register.ES, 0x26], [Register.CS, 0x2e], [Register.SS, 0x36], [Register.DS, 0x3e], [Register.FS, 0x64], [Register.GS, 0x65],
+  [Register.ES, 0x26],
+  [Register.CS, 0x2e],
+  [Register.SS, 0x36],
+  [Register.DS, 0x3e],
+  [Register.FS, 0x64],
+  [Register.GS, 0x65],
 ]);
 
 /** Opcode of a segment override prefix, for a prefix on a line of its own. */
@@ -305,31 +361,44 @@ export function segmentPrefixByte(register: number): number {
 }
 
 function hasMemory({ form, operands }: Candidate): boolean {
-  return operands.some(({ kind }) => kind === 'memory') || (operands.length === 0 && form.operands.some(({ kind }) => kind === 'string'));
+  return (
+    operands.some(({ kind }) => kind === 'memory') ||
+    (operands.length === 0 && form.operands.some(({ kind }) => kind === 'string'))
+  );
 }
 
 function memoryOptions(options: EncodeOptions, candidate: Candidate, prefixes: Prefixes): EncodeOptions {
   return prefixes.segment !== 0 && hasMemory(candidate) ? { ...options, segment: prefixes.segment } : options;
 }
 
-/** Shorter wins; of equal length a sign-extended byte; else the one that comes first in the opcode table. */
+/** Shorter wins, but not among VEX and EVEX forms; of equal length a sign-extended byte, then a form without REX.W; else the one that comes first in the opcode table. */
 function isBetter(bytes: Uint8Array, candidate: Candidate, best: { bytes: Uint8Array; candidate: Candidate }): boolean {
-  if (bytes.length !== best.bytes.length) return bytes.length < best.bytes.length;
-  return hasByteImmediate(candidate) && !hasByteImmediate(best.candidate);
+  const vector = !candidate.form.legacy && !best.candidate.form.legacy;
+  if (bytes.length !== best.bytes.length && !vector) return bytes.length < best.bytes.length;
+  if (hasByteImmediate(candidate) !== hasByteImmediate(best.candidate)) return hasByteImmediate(candidate);
+  // MOVQ mm, m64 has an opcode of its own besides MOVD's with REX.W.
+  return candidate.form.operandSize === 0 && best.candidate.form.operandSize === 64;
 }
 
-const hasByteImmediate = ({ form }: Candidate) => form.operands.some((spec) => spec.kind === 'sign-extended' && spec.bits === 8);
+const hasByteImmediate = ({ form }: Candidate) =>
+  form.operands.some((spec) => spec.kind === 'sign-extended' && spec.bits === 8);
 
 function isPositional({ form, operands }: Candidate, values: readonly OperandValue[], bits: CodeBits): boolean {
   if (form.operands.some(({ kind }) => kind === 'branch')) return true;
-  return operands.some((operand, index) => operand.kind === 'memory' && isIpRelative(operand.address, values[index]!.value, bits));
+  return operands.some(
+    (operand, index) => operand.kind === 'memory' && isIpRelative(operand.address, values[index]!.value, bits),
+  );
 }
 
 function reportFailure(statement: InstructionStatement, outOfRange: Operand | undefined, request: EncodeRequest): void {
   const { messages } = request.scope;
   if (outOfRange !== undefined) {
     const remedy = hasNearForm(statement) ? 'leave out "short"' : 'put the target nearer, or jump over a near jump';
-    messages.error('short-jump-out-of-range', `the target of ${statement.mnemonic} is more than 127 bytes away; ${remedy}`, outOfRange.place);
+    messages.error(
+      'short-jump-out-of-range',
+      `the target of ${statement.mnemonic} is more than 127 bytes away; ${remedy}`,
+      outOfRange.place,
+    );
     return;
   }
   messages.error(
@@ -339,18 +408,34 @@ function reportFailure(statement: InstructionStatement, outOfRange: Operand | un
   );
 }
 
-function warnOverflow(candidate: Candidate, values: readonly OperandValue[], statement: InstructionStatement, request: EncodeRequest): void {
+function warnOverflow(
+  candidate: Candidate,
+  values: readonly OperandValue[],
+  statement: InstructionStatement,
+  request: EncodeRequest,
+): void {
   candidate.operands.forEach((operand, index) => {
     const spec = candidate.form.operands[index]!;
     const { value } = values[index]!;
     if (operand.kind === 'memory') {
-      if (operand.address.explicitRelative && statement.bits === 64 && value.section === SCALAR && operand.address.base === 0 && operand.address.index === 0) {
-        request.scope.messages.warning('absolute-address', 'a number cannot be addressed relative to RIP; the address is absolute', operand.place);
+      if (
+        operand.address.explicitRelative &&
+        statement.bits === 64 &&
+        value.section === SCALAR &&
+        operand.address.base === 0 &&
+        operand.address.index === 0
+      ) {
+        request.scope.messages.warning(
+          'absolute-address',
+          'a number cannot be addressed relative to RIP; the address is absolute',
+          operand.place,
+        );
       }
       return;
     }
     if (operand.kind !== 'value' || value.section !== SCALAR) return;
-    const limit = spec.kind === 'immediate' ? spec.bits : spec.kind === 'sign-extended' ? (spec.bits === 32 ? 32 : spec.to) : 0;
+    const limit =
+      spec.kind === 'immediate' ? spec.bits : spec.kind === 'sign-extended' ? (spec.bits === 32 ? 32 : spec.to) : 0;
     if (limit === 0 || limit === 64) return;
     const low = -(1n << BigInt(limit - 1));
     const high = spec.kind === 'sign-extended' && spec.bits === 32 ? -low - 1n : (1n << BigInt(limit)) - 1n;

@@ -7,7 +7,7 @@ import type { Value } from '../evaluate.ts';
 import { SCALAR } from '../evaluate.ts';
 import type { Address } from './address.ts';
 import type { Form, OperandSpec } from './forms.ts';
-import { isSelectorForm, type Candidate } from './match.ts';
+import { ignoresRegisterWidth, type Candidate } from './match.ts';
 import type { Operand } from './operands.ts';
 
 /** Value of a written operand in this pass; `selector` only for far targets. */
@@ -44,7 +44,12 @@ const STRING_KINDS = {
   ESDI: { 16: OpKind.MemoryESDI, 32: OpKind.MemoryESEDI, 64: OpKind.MemoryESRDI },
 } as const;
 const XLAT_BASES = { 16: Register.BX, 32: Register.EBX, 64: Register.RBX } as const;
-const IMMEDIATE_KINDS = { 8: OpKind.Immediate8, 16: OpKind.Immediate16, 32: OpKind.Immediate32, 64: OpKind.Immediate64 } as const;
+const IMMEDIATE_KINDS = {
+  8: OpKind.Immediate8,
+  16: OpKind.Immediate16,
+  32: OpKind.Immediate32,
+  64: OpKind.Immediate64,
+} as const;
 const BRANCH_KINDS = { 16: OpKind.NearBranch16, 32: OpKind.NearBranch32, 64: OpKind.NearBranch64 } as const;
 const ROUNDING: Readonly<Record<string, RoundingControl>> = {
   'rn-sae': RoundingControl.RoundToNearest,
@@ -65,7 +70,8 @@ export function encodeCandidate(
 ): Uint8Array | undefined {
   const instruction = new Instruction();
   try {
-    if (!build(instruction, candidate, values, options) || !decorate(instruction, candidate.form, decorators)) return undefined;
+    if (!build(instruction, candidate, values, options) || !decorate(instruction, candidate.form, decorators))
+      return undefined;
     return encode(instruction, options);
   } finally {
     instruction.free();
@@ -76,7 +82,9 @@ function encode(instruction: Instruction, options: EncodeOptions): Uint8Array | 
   const encoder = encoderOf(options.bits);
   try {
     encoder.encode(instruction, BigInt.asUintN(64, options.address));
-    return encoder.takeBuffer();
+    const bytes = encoder.takeBuffer();
+    if (options.lock || options.rep || options.repne) orderPrefixes(bytes);
+    return bytes;
   } catch {
     // iced says why as text meant for programmers; the caller lists the accepted forms.
     encoder.takeBuffer();
@@ -84,7 +92,24 @@ function encode(instruction: Instruction, options: EncodeOptions): Uint8Array | 
   }
 }
 
-function build(instruction: Instruction, candidate: Candidate, values: readonly OperandValue[], options: EncodeOptions): boolean {
+const isRepeatOrLock = (byte: number) => byte === 0xf0 || byte === 0xf2 || byte === 0xf3;
+const PREFIXES: ReadonlySet<number> = new Set([0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67]);
+
+/** NASM writes REP, then LOCK, then all other prefixes; iced writes them in the middle. */
+function orderPrefixes(bytes: Uint8Array): void {
+  let count = 0;
+  while (count < bytes.length && PREFIXES.has(bytes[count]!)) count += 1;
+  const prefixes = [...bytes.subarray(0, count)];
+  const repeats = prefixes.filter(isRepeatOrLock).sort((left, right) => right - left);
+  bytes.set([...repeats, ...prefixes.filter((byte) => !isRepeatOrLock(byte))]);
+}
+
+function build(
+  instruction: Instruction,
+  candidate: Candidate,
+  values: readonly OperandValue[],
+  options: EncodeOptions,
+): boolean {
   const { form, operands } = candidate;
   const { bits } = options;
   instruction.code = form.code;
@@ -94,7 +119,9 @@ function build(instruction: Instruction, candidate: Candidate, values: readonly 
   instruction.hasRepnePrefix = options.repne;
   if (options.segment !== 0) instruction.segmentPrefix = options.segment;
   if (operands.length === 0) {
-    form.operands.forEach((spec, index) => setImplied(instruction, index, spec, (options.addressSize || bits) as CodeBits));
+    form.operands.forEach((spec, index) =>
+      setImplied(instruction, index, spec, (options.addressSize || bits) as CodeBits),
+    );
     return true;
   }
   let immediates = 0;
@@ -116,8 +143,11 @@ function build(instruction: Instruction, candidate: Candidate, values: readonly 
         setFar(instruction, index, spec, value);
         break;
       case 'value':
-        if (spec.kind === 'branch') setBranch(instruction, index, spec.bits, value.value.number);
-        else if (!setImmediate(instruction, index, spec, operand, value.value, immediates++)) return false;
+        // The width of XBEGIN's displacement says nothing of the width of RIP.
+        if (spec.kind === 'branch') {
+          const width = !form.name.startsWith('Xbegin') ? spec.bits : bits === 64 ? 64 : 32;
+          setBranch(instruction, index, width, value.value.number);
+        } else if (!setImmediate(instruction, index, spec, operand, value.value, immediates++)) return false;
         break;
       case 'decorator':
         return false;
@@ -141,7 +171,7 @@ function setImplied(instruction: Instruction, index: number, spec: OperandSpec, 
 
 function encodedRegister(operand: Operand & { kind: 'register' }, spec: OperandSpec, form: Form): number {
   const { info } = operand;
-  if (spec.kind !== 'register' || spec.class === info.class || !isSelectorForm(form)) return info.register;
+  if (spec.kind !== 'register' || spec.class === info.class || !ignoresRegisterWidth(form)) return info.register;
   return registerOf(spec.class, info.number)?.register ?? info.register;
 }
 
@@ -154,7 +184,13 @@ export function addressBits(address: Address, bits: CodeBits): number {
   return address.bytes >= 2 ? address.bytes * 8 : bits;
 }
 
-function setMemory(instruction: Instruction, address: Address, spec: OperandSpec, displacement: Value, options: EncodeOptions): void {
+function setMemory(
+  instruction: Instruction,
+  address: Address,
+  spec: OperandSpec,
+  displacement: Value,
+  options: EncodeOptions,
+): void {
   const { bits } = options;
   instruction.memoryIndex = address.index;
   instruction.memoryIndexScale = address.scale;
@@ -172,7 +208,7 @@ function setMemory(instruction: Instruction, address: Address, spec: OperandSpec
   instruction.memoryDisplSize = bytes;
   // Displacements have at most 32 bits, which the processor sign-extends; only MOV's offset form has 64.
   const number = BigInt.asIntN(spec.kind === 'offset' ? width : Math.min(width, 32), displacement.number);
-  instruction.memoryDisplacement = BigInt.asUintN(width === 64 || width === 16 ? 64 : 32, number);
+  instruction.memoryDisplacement = BigInt.asUintN(width, number);
 }
 
 /** 0, 1 (iced picks the shorter), or the full width in bytes. */
@@ -185,7 +221,13 @@ function displacementBytes(address: Address, displacement: Value, width: number)
 
 /** RIP-relative: asked for, possible in this mode, and the target is a label. NASM leaves plain numbers absolute. */
 export function isIpRelative(address: Address, displacement: Value, bits: CodeBits): boolean {
-  return bits === 64 && address.relative && address.base === 0 && address.index === 0 && (displacement.section !== SCALAR || displacement.unknown);
+  return (
+    bits === 64 &&
+    address.relative &&
+    address.base === 0 &&
+    address.index === 0 &&
+    (displacement.section !== SCALAR || displacement.unknown)
+  );
 }
 
 function setFar(instruction: Instruction, index: number, spec: OperandSpec, value: OperandValue): void {
@@ -213,7 +255,8 @@ function setImmediate(
   earlier: number,
 ): boolean {
   if (spec.kind === 'one') {
-    if (value.number !== 1n || value.section !== SCALAR || value.unknown || operand.strict || operand.bytes !== 0) return false;
+    if (value.number !== 1n || value.section !== SCALAR || value.unknown || operand.strict || operand.bytes !== 0)
+      return false;
     instruction.setOpKind(index, OpKind.Immediate8);
     instruction.setImmediateI64(index, 1n);
     return true;
@@ -225,7 +268,9 @@ function setImmediate(
     return true;
   }
   if (spec.kind !== 'sign-extended') return false;
-  const number = BigInt.asIntN(spec.to, value.number);
+  // A 64-bit operand takes at most 32 bits and extends the sign: 0FFFFFFFFh is -1 there.
+  const short = spec.to === 64 && value.number >= 0n && value.number <= 0xffff_ffffn;
+  const number = BigInt.asIntN(short ? 32 : spec.to, value.number);
   if (spec.bits === 8) {
     if (value.section !== SCALAR || value.unknown) {
       if (operand.bytes !== 1) return false;

@@ -1,5 +1,14 @@
 /** Instruction forms out of iced's opcode table: what operands each takes, by mnemonic. Built on first use of a mnemonic. */
-import { Code, CodeExt, EncodingKind, MemorySizeExt, Mnemonic, OpCodeOperandKind, type OpCodeInfo, Register } from 'iced-x86';
+import {
+  Code,
+  CodeExt,
+  EncodingKind,
+  MemorySizeExt,
+  Mnemonic,
+  OpCodeOperandKind,
+  type OpCodeInfo,
+  Register,
+} from 'iced-x86';
 import type { RegisterClass } from '../../isa/registers.ts';
 import { ALIASES } from './aliases.ts';
 
@@ -51,16 +60,46 @@ export interface Form {
 }
 
 const FIXED: Readonly<Record<string, number>> = {
-  es: Register.ES, cs: Register.CS, ss: Register.SS, ds: Register.DS, fs: Register.FS, gs: Register.GS,
-  al: Register.AL, cl: Register.CL, ax: Register.AX, dx: Register.DX, eax: Register.EAX, rax: Register.RAX,
+  es: Register.ES,
+  cs: Register.CS,
+  ss: Register.SS,
+  ds: Register.DS,
+  fs: Register.FS,
+  gs: Register.GS,
+  al: Register.AL,
+  cl: Register.CL,
+  ax: Register.AX,
+  dx: Register.DX,
+  eax: Register.EAX,
+  rax: Register.RAX,
   st0: Register.ST0,
 };
 const CLASS_OF_PREFIX: Readonly<Record<string, RegisterClass>> = {
-  r8: 'gpr8', r16: 'gpr16', r32: 'gpr32', r64: 'gpr64', seg: 'segment', cr: 'cr', dr: 'dr', tr: 'tr', bnd: 'bnd',
-  k: 'k', kp1: 'k', mm: 'mm', xmm: 'xmm', xmmp3: 'xmm', ymm: 'ymm', zmm: 'zmm', zmmp3: 'zmm', sti: 'st', tmm: 'tmm',
+  r8: 'gpr8',
+  r16: 'gpr16',
+  r32: 'gpr32',
+  r64: 'gpr64',
+  seg: 'segment',
+  cr: 'cr',
+  dr: 'dr',
+  tr: 'tr',
+  bnd: 'bnd',
+  k: 'k',
+  kp1: 'k',
+  mm: 'mm',
+  xmm: 'xmm',
+  xmmp3: 'xmm',
+  ymm: 'ymm',
+  zmm: 'zmm',
+  zmmp3: 'zmm',
+  sti: 'st',
+  tmm: 'tmm',
 };
 const STRING_POINTERS: Readonly<Record<string, 'SegSI' | 'ESDI' | 'SegDI' | 'xlat'>> = {
-  seg_rSI: 'SegSI', es_rDI: 'ESDI', seg_rDI: 'SegDI', seg_rBX_al: 'xlat',
+  seg_rSI: 'SegSI',
+  es_rDI: 'ESDI',
+  seg_rDI: 'SegDI',
+  seg_rBX_al: 'xlat',
 };
 const VSIB_CLASSES: Readonly<Record<string, RegisterClass>> = { x: 'xmm', y: 'ymm', z: 'zmm' };
 
@@ -77,7 +116,11 @@ function specOf(kind: OpCodeOperandKind): OperandSpec {
   if (name.startsWith('mem') || name === 'sibmem') return { kind: 'memory' };
   const signExtended = /^imm(8|32)sex(16|32|64)$/.exec(name);
   if (signExtended !== null) {
-    return { kind: 'sign-extended', bits: Number(signExtended[1]) as 8 | 32, to: Number(signExtended[2]) as 16 | 32 | 64 };
+    return {
+      kind: 'sign-extended',
+      bits: Number(signExtended[1]) as 8 | 32,
+      to: Number(signExtended[2]) as 16 | 32 | 64,
+    };
   }
   const immediate = /^imm(4|8|16|32|64)/.exec(name);
   if (immediate !== null) {
@@ -98,7 +141,8 @@ function specOf(kind: OpCodeOperandKind): OperandSpec {
 }
 
 /** Forms nobody writes: duplicates of other encodings, reserved NOPs, coprocessors of other chips. */
-const UNWRITTEN = /^(?:Reservednop|Declare|INVALID)|_rm8_imm8_82$|_F6r1$|_F7r1$|FarJ|^Fstp_sti_D[DEF]|^F(?:com|comp|xch)_st0_sti_D|^Prefetchreserved/;
+const UNWRITTEN =
+  /^(?:Reservednop|Declare|INVALID)|_rm8_imm8_82$|_F6r1$|_F7r1$|FarJ|^Fstp_sti_D[DEF]|^F(?:com|comp|xch)_st0_sti_D|^Prefetchreserved|^Mov[sz]xd?_r16_rm16$|^(?:Ccs_|Undoc|Via_|Zero_bytes|Bb[01]_)|_alt_/;
 
 function isWritten(info: OpCodeInfo, name: string): boolean {
   return info.isInstruction && info.encoding !== EncodingKind.MVEX && info.decoderOption === 0 && !UNWRITTEN.test(name);

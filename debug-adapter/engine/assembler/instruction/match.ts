@@ -27,8 +27,11 @@ export interface WrittenSizes {
 const GENERAL = /^gpr(?:8|16|32|64)$/;
 /** The processor reads or writes 16 bits of the register whatever its width. */
 const SELECTOR_FORM = /^(?:Mov_Sreg_|Ltr_|Lldt_|Verr_|Verw_|Lmsw_|Arpl_)/;
+/** Stores of a selector zero the upper half of a 64-bit register either way, so that NASM leaves out REX.W. */
+const SELECTOR_STORE = /^(?:Mov_r32m16_Sreg|Sldt_r32m16)$/;
 /** The memory operand has a natural size in each mode, so that none need be written. */
-const NATURAL_SIZE = /^(?:Jmp|Call|Push|Pop|L[gi]dt|S[gi]dt|Fldenv|Fn?stenv|Frstor|Fn?save|Bound|Mov_|Sldt|Str_|Smsw|Lmsw|Ltr|Lldt|Verr|Verw|Lar|Lsl|Invept|Invvpid|Vmread|Vmwrite)/;
+const NATURAL_SIZE =
+  /^(?:Cvtsi2s|(?:E?VEX_)?Vcvt|Jmp|Call|L[gi]dt|S[gi]dt|Fldenv|Fn?stenv|Frstor|Fn?save|Bound|Mov_.*Sreg|Sldt|Str_|Smsw|Lmsw|Ltr|Lldt|Verr|Verw|Lar|Lsl|Invept|Invvpid|Vmread|Vmwrite)/;
 
 export interface Candidates {
   readonly list: readonly Candidate[];
@@ -69,6 +72,14 @@ function matchForm(form: Form, operands: readonly Operand[], bits: CodeBits): Ca
     return implied && isString ? { form, operands: [], sized: true, unsizedMemory: false } : undefined;
   }
   if (isString) return undefined;
+  // In 64-bit code 90h is NOP, which leaves the upper half of RAX alone; XCHG EAX, EAX clears it.
+  if (
+    bits === 64 &&
+    form.name === 'Xchg_r32_EAX' &&
+    operands.every((operand) => operand.kind === 'register' && operand.info.name === 'eax')
+  ) {
+    return undefined;
+  }
   const given = /^Loop/.test(form.name) ? operands.slice(0, 1) : operands;
   if (given.length !== specs.length) return undefined;
   let sized = false;
@@ -76,16 +87,19 @@ function matchForm(form: Form, operands: readonly Operand[], bits: CodeBits): Ca
   for (let index = 0; index < specs.length; index++) {
     const operand = given[index]!;
     const spec = specs[index]!;
-    if (!fits(spec, operand, form, bits, index)) return undefined;
-    if (operand.kind === 'register') sized ||= GENERAL.test(operand.info.class) && !isShiftCount(spec, given, index) && !isPort(spec);
+    if (!fits(spec, operand, form, bits)) return undefined;
+    if (operand.kind === 'register')
+      sized ||= GENERAL.test(operand.info.class) && !isShiftCount(spec, given, index) && !isPort(spec);
     else if (operand.kind === 'memory') {
       if (operand.bytes !== 0 && form.memoryBytes !== 0 && !form.farMemory) sized = true;
       else if (form.memoryBytes !== 0) unsizedMemory = true;
     } else if (operand.kind === 'value' && operand.bytes !== 0) {
       const bytes = immediateBytes(spec, form);
-      if (spec.kind === 'branch' ? operand.bytes * 8 !== spec.bits : !sizeAllowed(operand.bytes, bytes, spec)) return undefined;
+      if (spec.kind === 'branch' ? operand.bytes * 8 !== spec.bits : !sizeAllowed(operand.bytes, bytes, spec))
+        return undefined;
       // `push byte 5` says how long the immediate is, not the operand.
-      if (!(operand.bytes === 1 && spec.kind === 'sign-extended') && spec.kind !== 'one') sized ||= !isCount(form, spec);
+      if (!(operand.bytes === 1 && spec.kind === 'sign-extended') && spec.kind !== 'one')
+        sized ||= !isCount(form, spec);
     } else if (operand.kind === 'far' && operand.bytes !== 0) sized = true;
   }
   if (!immediateAgrees(form, given)) return undefined;
@@ -96,7 +110,12 @@ const isPort = (spec: OperandSpec) => spec.kind === 'fixed' && spec.register ===
 
 /** CL of a shift by CL: says nothing of the size of what is shifted. */
 function isShiftCount(spec: OperandSpec, operands: readonly Operand[], index: number): boolean {
-  return spec.kind === 'fixed' && spec.register === Register.CL && index === operands.length - 1 && operands[0]?.kind === 'memory';
+  return (
+    spec.kind === 'fixed' &&
+    spec.register === Register.CL &&
+    index === operands.length - 1 &&
+    operands[0]?.kind === 'memory'
+  );
 }
 
 /** An immediate that is not of the operand's size: shift counts, ENTER, ports, selectors of vector instructions. */
@@ -126,14 +145,17 @@ function immediateAgrees(form: Form, operands: readonly Operand[]): boolean {
   return form.memoryBytes === value.bytes;
 }
 
-function fits(spec: OperandSpec, operand: Operand, form: Form, bits: CodeBits, index: number): boolean {
+function fits(spec: OperandSpec, operand: Operand, form: Form, bits: CodeBits): boolean {
   switch (operand.kind) {
     case 'register':
-      return registerFits(spec, operand.info, form, bits, index) && (operand.bytes === 0 || operand.bytes === operand.info.bytes);
+      return (
+        registerFits(spec, operand.info, form, bits) && (operand.bytes === 0 || operand.bytes === operand.info.bytes)
+      );
     case 'memory':
       return memoryFits(spec, operand, form, bits);
     case 'value':
-      if (operand.distance !== undefined) return spec.kind === 'branch' && (operand.distance === 'short') === (spec.bytes === 1);
+      if (operand.distance !== undefined)
+        return spec.kind === 'branch' && (operand.distance === 'short') === (spec.bytes === 1);
       return /^(?:immediate|sign-extended|one|branch)$/.test(spec.kind);
     case 'far':
       return spec.kind === 'far' && (operand.bytes === 0 || operand.bytes * 8 === spec.offsetBits);
@@ -142,14 +164,13 @@ function fits(spec: OperandSpec, operand: Operand, form: Form, bits: CodeBits, i
   }
 }
 
-function registerFits(spec: OperandSpec, info: RegisterInfo, form: Form, bits: CodeBits, index: number): boolean {
+function registerFits(spec: OperandSpec, info: RegisterInfo, form: Form, bits: CodeBits): boolean {
   if (spec.kind === 'fixed') return spec.register === info.register;
   if (spec.kind !== 'register') return false;
   if (bits !== 64 && info.number >= 8 && info.class !== 'cr') return false;
   if (bits !== 64 && info.class === 'gpr8' && info.number >= 4 && !info.highByte) return false;
-  // CS cannot be loaded by MOV.
-  if (spec.class === 'segment' && info.register === Register.CS && index === 0 && form.name.startsWith('Mov_')) return false;
   if (spec.class === info.class) return true;
+  if (info.class === 'gpr64' && spec.class === 'gpr32') return SELECTOR_STORE.test(form.name) || isSelectorForm(form);
   return isSelectorForm(form) && /^gpr(?:16|32|64)$/.test(info.class) && /^gpr(?:16|32|64)$/.test(spec.class);
 }
 
@@ -163,7 +184,8 @@ function memoryFits(spec: OperandSpec, operand: Operand & { kind: 'memory' }, fo
   } else if (spec.kind === 'vsib') {
     if (index?.class !== spec.indexClass) return false;
   } else if ((spec.kind !== 'memory' && !(spec.kind === 'register' && spec.memory)) || vector) return false;
-  if (spec.kind !== 'offset' && bits === 64 && address.bytes === 8 && isAbsolute(address) && hasOffsetForm(form)) return false;
+  if (spec.kind !== 'offset' && bits === 64 && address.bytes === 8 && isAbsolute(address) && hasOffsetForm(form))
+    return false;
   if (operand.far !== form.farMemory) return false;
   if (operand.broadcast !== 0) {
     if (form.broadcastBytes === 0) return false;
@@ -183,19 +205,26 @@ function chooseSize(candidates: Candidate[], bits: CodeBits, written: WrittenSiz
   if (free.length === 0) return candidates;
   const usual = (form: Form) => (bits !== 64 ? bits : form.default64 || form.farMemory ? 64 : 32);
   if (!free.some(({ form }) => form.operandSize === usual(form))) return candidates;
-  return candidates.filter(({ sized, form }) => sized || !form.legacy || form.operandSize === 0 || form.operandSize === usual(form));
+  return candidates.filter(
+    ({ sized, form }) => sized || !form.legacy || form.operandSize === 0 || form.operandSize === usual(form),
+  );
 }
 
 function isSizeAmbiguous(candidates: readonly Candidate[]): boolean {
   const sizes = new Set<number>();
-  for (const { form, unsizedMemory, sized } of candidates) {
-    if (!unsizedMemory || sized || form.farMemory || NATURAL_SIZE.test(form.name)) return false;
+  for (const { form, unsizedMemory } of candidates) {
+    if (!unsizedMemory || form.farMemory || NATURAL_SIZE.test(form.name)) return false;
     sizes.add(form.memoryBytes);
   }
   return sizes.size > 1;
 }
 
 /** Instructions that read a 16-bit selector from a register of any width: the shortest encoding does. */
-export function isSelectorForm(form: Form): boolean {
+function isSelectorForm(form: Form): boolean {
   return SELECTOR_FORM.test(form.name);
+}
+
+/** The register to encode may be narrower than the written one. */
+export function ignoresRegisterWidth(form: Form): boolean {
+  return SELECTOR_FORM.test(form.name) || SELECTOR_STORE.test(form.name);
 }

@@ -17,15 +17,32 @@ interface OperandBase {
 
 export type Operand =
   | (OperandBase & { readonly kind: 'register'; readonly info: RegisterInfo; readonly to: boolean })
-  | (OperandBase & { readonly kind: 'memory'; readonly address: Address; readonly far: boolean; readonly broadcast: number })
-  | (OperandBase & { readonly kind: 'value'; readonly value: Expression; readonly distance: 'short' | 'near' | undefined })
+  | (OperandBase & {
+      readonly kind: 'memory';
+      readonly address: Address;
+      readonly far: boolean;
+      readonly broadcast: number;
+    })
+  | (OperandBase & {
+      readonly kind: 'value';
+      readonly value: Expression;
+      readonly distance: 'short' | 'near' | undefined;
+    })
   | (OperandBase & { readonly kind: 'far'; readonly selector: Expression; readonly offset: Expression })
   /** Rounding written as an operand of its own. */
   | (OperandBase & { readonly kind: 'decorator' });
 
 /** Size keywords in bytes. */
 export const SIZE_KEYWORDS: Readonly<Record<string, number>> = {
-  byte: 1, word: 2, dword: 4, qword: 8, tword: 10, oword: 16, xword: 16, yword: 32, zword: 64,
+  byte: 1,
+  word: 2,
+  dword: 4,
+  qword: 8,
+  tword: 10,
+  oword: 16,
+  xword: 16,
+  yword: 32,
+  zword: 64,
 };
 
 const DECORATOR = /^(?:k[1-7]|z|r[nduz]-sae|sae|1to\d+)$/;
@@ -73,10 +90,19 @@ function parseDecorators(cursor: Cursor, context: ExpressionContext): string[] {
 }
 
 /** Parses one operand; undefined after reporting why not. */
-export function parseOperand(cursor: Cursor, context: ExpressionContext, defaultRelative: boolean): Operand | undefined {
+export function parseOperand(
+  cursor: Cursor,
+  context: ExpressionContext,
+  defaultRelative: boolean,
+): Operand | undefined {
   const { place } = cursor;
   const keywords = parseKeywords(cursor);
-  const base = (decorators: readonly string[]) => ({ bytes: keywords.bytes, strict: keywords.strict, decorators, place });
+  const base = (decorators: readonly string[]) => ({
+    bytes: keywords.bytes,
+    strict: keywords.strict,
+    decorators,
+    place,
+  });
   if (cursor.isOperator('{')) return { kind: 'decorator', ...base(parseDecorators(cursor, context)) };
   const { token, word } = cursor;
   const register = word === undefined ? undefined : registerByName(word);
@@ -99,7 +125,11 @@ export function parseOperand(cursor: Cursor, context: ExpressionContext, default
     };
   }
   if (register?.class === 'segment' && token !== undefined) {
-    context.messages.error('bad-operand', `write the segment inside the brackets: [${register.name}:...]`, placeOf(token));
+    context.messages.error(
+      'bad-operand',
+      `write the segment inside the brackets: [${register.name}:...]`,
+      placeOf(token),
+    );
     return undefined;
   }
   const value = parseExpression(cursor, context);

@@ -14,6 +14,11 @@ export interface ConditionDirective {
   readonly test: Test;
 }
 
+/** `%if`, `%ifn`, `%ifdef`, `%elifndef` ...: every spelling. */
+export function conditionWords(): readonly string[] {
+  return TESTS.flatMap((test) => [`%if${test}`, `%ifn${test}`, `%elif${test}`, `%elifn${test}`]);
+}
+
 /** Recognises `%if`, `%ifndef`, `%elifidni` and the like; undefined for every other directive. */
 export function conditionDirective(name: string): ConditionDirective | undefined {
   const match = /^%(el)?if(.*)$/.exec(name);
@@ -46,7 +51,12 @@ export interface ConditionScope {
 }
 
 /** Result of a test; a mistake in it is reported and counts as false. */
-export function testCondition(directive: ConditionDirective, name: Token, rest: readonly Token[], scope: ConditionScope): boolean {
+export function testCondition(
+  directive: ConditionDirective,
+  name: Token,
+  rest: readonly Token[],
+  scope: ConditionScope,
+): boolean {
   return truth(directive.test, name, rest, scope) !== directive.negated;
 }
 
@@ -60,7 +70,8 @@ function truth(test: Test, name: Token, rest: readonly Token[], scope: Condition
       }
       return (scope.constant(scope.expand(rest), place) ?? 0n) !== 0n;
     case 'def':
-      if (rest.length === 0) scope.messages.error('bad-condition', `${name.text} needs the name of a macro`, placeOf(name));
+      if (rest.length === 0)
+        scope.messages.error('bad-condition', `${name.text} needs the name of a macro`, placeOf(name));
       return rest.some((token) => token.kind === 'identifier' && scope.isDefined(token.text));
     case 'macro':
       return scope.isMacro(rest);
@@ -68,14 +79,19 @@ function truth(test: Test, name: Token, rest: readonly Token[], scope: Condition
     case 'idni': {
       const parts = splitAtCommas(scope.expand(rest));
       if (parts.length !== 2) {
-        scope.messages.error('bad-condition', `${name.text} compares two texts: write ${name.text} first, second`, place);
+        scope.messages.error(
+          'bad-condition',
+          `${name.text} compares two texts: write ${name.text} first, second`,
+          place,
+        );
         return false;
       }
       return sameText(parts[0]!, parts[1]!, test === 'idni');
     }
     case 'num': {
       const [first, second, ...more] = scope.expand(rest);
-      if (first?.kind === 'operator' && /^[+-]$/.test(first.text)) return second?.kind === 'number' && more.length === 0;
+      if (first?.kind === 'operator' && /^[+-]$/.test(first.text))
+        return second?.kind === 'number' && more.length === 0;
       return first?.kind === 'number' && second === undefined;
     }
     case 'id': {
@@ -135,7 +151,11 @@ export function applyCondition(stack: Condition[], tokens: readonly Token[], sco
     return true;
   }
   if (top.sawElse) {
-    scope.messages.error('unbalanced-condition', `${text} after %else of the %if at line ${top.place.line}`, placeOf(name));
+    scope.messages.error(
+      'unbalanced-condition',
+      `${text} after %else of the %if at line ${top.place.line}`,
+      placeOf(name),
+    );
   }
   if (text === '%else') top.sawElse = true;
   const taken = !top.settled && (directive === undefined || testCondition(directive, name, rest, scope));

@@ -36,12 +36,21 @@ function define(expandNow: boolean, anyCase: boolean): Directive {
     if (name === undefined) return;
     const head = readParameters(rest);
     if (head === undefined) {
-      context.messages.error('bad-directive', `the parameters of macro "${name.text}" must be names between parentheses`, placeOf(name));
+      context.messages.error(
+        'bad-directive',
+        `the parameters of macro "${name.text}" must be names between parentheses`,
+        placeOf(name),
+      );
       return;
     }
     const body = rest.slice(head.length);
     context.single.define(
-      { name: name.text, parameters: head.parameters, body: expandNow ? context.expand(body) : body, place: placeOf(name) },
+      {
+        name: name.text,
+        parameters: head.parameters,
+        body: expandNow ? context.expand(body) : body,
+        place: placeOf(name),
+      },
       anyCase,
     );
     context.reference(name.text, placeOf(name));
@@ -51,7 +60,8 @@ function define(expandNow: boolean, anyCase: boolean): Directive {
 /** `name` or `name(a, b)`: a parenthesis belongs to the name only when it touches it. */
 function readParameters(rest: readonly Token[]): { parameters: string[] | undefined; length: number } | undefined {
   const open = rest[1];
-  if (open === undefined || open.space || open.kind !== 'operator' || open.text !== '(') return { parameters: undefined, length: 1 };
+  if (open === undefined || open.space || open.kind !== 'operator' || open.text !== '(')
+    return { parameters: undefined, length: 1 };
   const parameters: string[] = [];
   for (let index = 2; index < rest.length; index++) {
     const token = rest[index]!;
@@ -63,7 +73,13 @@ function readParameters(rest: readonly Token[]): { parameters: string[] | undefi
 }
 
 function numberToken(value: bigint, like: Token): Token[] {
-  const digits: Token = { kind: 'number', text: String(value < 0n ? -value : value), number: value < 0n ? -value : value, space: false, ...placeOf(like) };
+  const digits: Token = {
+    kind: 'number',
+    text: String(value < 0n ? -value : value),
+    number: value < 0n ? -value : value,
+    space: false,
+    ...placeOf(like),
+  };
   return value < 0n ? [{ kind: 'operator', text: '-', space: false, ...placeOf(like) }, digits] : [digits];
 }
 
@@ -85,7 +101,11 @@ function macro(anyCase: boolean): Directive {
     const counts = parseCounts(context.expand(rest.slice(1)));
     const place = name === undefined ? placeOf(directive) : placeOf(name);
     if (name !== undefined && counts === undefined) {
-      context.messages.error('bad-directive', `write the number of parameters after the name: %macro ${name.text} 0`, place);
+      context.messages.error(
+        'bad-directive',
+        `write the number of parameters after the name: %macro ${name.text} 0`,
+        place,
+      );
     }
     const defaults = counts === undefined ? [] : splitAtCommas(context.expand(rest.slice(1)).slice(counts.length));
     context.collect('macro', placeOf(directive), (body) => {
@@ -122,7 +142,11 @@ function report(severity: 'error' | 'warning'): Directive {
     const only = tokens.length === 1 ? tokens[0] : undefined;
     const text = only?.kind === 'string' ? (only.bytes ?? '') : textOf(tokens);
     const place = placeOfAll(rest, placeOf(directive));
-    context.messages[severity](severity === 'error' ? 'user-error' : 'user-warning', text === '' ? directive.text : text, place);
+    context.messages[severity](
+      severity === 'error' ? 'user-error' : 'user-warning',
+      text === '' ? directive.text : text,
+      place,
+    );
   };
 }
 
@@ -132,7 +156,9 @@ const fatal: Directive = (context, directive, rest) => {
 };
 
 /** %strlen, %substr, %strcat and %defstr make a macro out of a text. */
-function textMacro(make: (context: DirectiveContext, tokens: readonly Token[], name: Token) => Token[] | undefined): Directive {
+function textMacro(
+  make: (context: DirectiveContext, tokens: readonly Token[], name: Token) => Token[] | undefined,
+): Directive {
   return (context, directive, rest) => {
     const name = readName(rest, directive, context.messages);
     if (name === undefined) return;

@@ -36,7 +36,11 @@ export class MultiLineMacros {
     const clash = others.find(({ least, most }) => least <= macro.most && macro.least <= most);
     if (clash !== undefined) {
       const where = `line ${clash.place.line} of ${clash.place.file}`;
-      this.#messages.error('duplicate-macro', `macro "${macro.name}" is already defined for as many parameters at ${where}`, macro.place);
+      this.#messages.error(
+        'duplicate-macro',
+        `macro "${macro.name}" is already defined for as many parameters at ${where}`,
+        macro.place,
+      );
       return;
     }
     table.set(key, [...others, macro]);
@@ -44,7 +48,10 @@ export class MultiLineMacros {
 
   /** %unmacro: forgets the macros of that name with exactly these numbers of parameters. */
   undefine(name: string, least: number, most: number): void {
-    for (const [table, key] of [[this.#exact, name], [this.#anyCase, name.toLowerCase()]] as const) {
+    for (const [table, key] of [
+      [this.#exact, name],
+      [this.#anyCase, name.toLowerCase()],
+    ] as const) {
       const rest = (table.get(key) ?? []).filter((macro) => macro.least !== least || macro.most !== most);
       if (rest.length > 0) table.set(key, rest);
       else table.delete(key);
@@ -82,7 +89,9 @@ export class MultiLineMacros {
     if (name?.kind !== 'identifier') return false;
     const counts = parseCounts(tokens.slice(1));
     const macros = this.#all(name.text);
-    return counts === undefined ? macros.length > 0 : macros.some(({ least, most }) => least <= counts.most && counts.least <= most);
+    return counts === undefined
+      ? macros.length > 0
+      : macros.some(({ least, most }) => least <= counts.most && counts.least <= most);
   }
 }
 
@@ -96,7 +105,8 @@ export interface ParameterCounts {
 
 /** `2`, `1-3`, `1-*`, `1+`, `1-2+` at the start of `tokens`; undefined when there is no number. */
 export function parseCounts(tokens: readonly Token[]): ParameterCounts | undefined {
-  const isOperator = (index: number, text: string) => tokens[index]?.kind === 'operator' && tokens[index]?.text === text;
+  const isOperator = (index: number, text: string) =>
+    tokens[index]?.kind === 'operator' && tokens[index]?.text === text;
   const first = tokens[0];
   if (first?.kind !== 'number') return undefined;
   const least = Number(first.number ?? 0n);

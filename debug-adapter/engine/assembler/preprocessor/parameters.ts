@@ -31,10 +31,28 @@ export interface MacroCall {
 }
 
 const CONDITIONS = [
-  ['o', 'no'], ['c', 'nc'], ['b', 'nb'], ['nae', 'ae'], ['e', 'ne'], ['z', 'nz'], ['be', 'nbe'], ['na', 'a'], ['s', 'ns'],
-  ['p', 'np'], ['pe', 'po'], ['l', 'nl'], ['nge', 'ge'], ['le', 'nle'], ['ng', 'g'],
+  ['o', 'no'],
+  ['c', 'nc'],
+  ['b', 'nb'],
+  ['nae', 'ae'],
+  ['e', 'ne'],
+  ['z', 'nz'],
+  ['be', 'nbe'],
+  ['na', 'a'],
+  ['s', 'ns'],
+  ['p', 'np'],
+  ['pe', 'po'],
+  ['l', 'nl'],
+  ['nge', 'ge'],
+  ['le', 'nle'],
+  ['ng', 'g'],
 ] as const;
-const INVERSE_CONDITION = new Map<string, string>(CONDITIONS.flatMap(([a, b]) => [[a, b], [b, a]]));
+const INVERSE_CONDITION = new Map<string, string>(
+  CONDITIONS.flatMap(([a, b]) => [
+    [a, b],
+    [b, a],
+  ]),
+);
 
 /** The line with parameters replaced; body text takes the place of the invocation, arguments keep their own. */
 export function substitute(line: RawLine, call: MacroCall, messages: Messages): Token[] {
@@ -95,7 +113,11 @@ function replace(token: Token, call: MacroCall, via: Expansion, messages: Messag
     const given = argument(call, Number(condition[2]))[0];
     const inverse = INVERSE_CONDITION.get(given?.text.toLowerCase() ?? '');
     if (given !== undefined && inverse !== undefined) return [condition[1] === '+' ? given : word(inverse)];
-    messages.error('bad-parameter', `parameter ${condition[2]} of macro "${call.macro.name}" must be a condition code such as nz`, place);
+    messages.error(
+      'bad-parameter',
+      `parameter ${condition[2]} of macro "${call.macro.name}" must be a condition code such as nz`,
+      place,
+    );
     return [];
   }
   const range = /^(-?\d+):(-?\d+)$/.exec(text);
@@ -143,6 +165,7 @@ export function splitArguments(tokens: readonly Token[], most: number, greedy: b
 }
 
 function withoutBraces(part: Token[]): Token[] {
-  const wrapped = part.length >= 2 && part[0]!.text === '{' && part[0]!.kind === 'operator' && part.at(-1)!.text === '}';
+  const wrapped =
+    part.length >= 2 && part[0]!.text === '{' && part[0]!.kind === 'operator' && part.at(-1)!.text === '}';
   return wrapped ? part.slice(1, -1) : part;
 }

@@ -107,7 +107,11 @@ export class Preprocessor {
       const raw = frame.lines.next();
       if (raw === undefined) this.#endOfFrame(frame);
       else if (++this.#linesRead > MAX_LINES) {
-        this.#host.messages.error('expansion-limit', `the source expands to more than ${MAX_LINES} lines`, this.#placeOf(raw, frame));
+        this.#host.messages.error(
+          'expansion-limit',
+          `the source expands to more than ${MAX_LINES} lines`,
+          this.#placeOf(raw, frame),
+        );
         this.#stop();
       } else this.#line(raw, frame);
     }
@@ -163,7 +167,8 @@ export class Preprocessor {
       if (first.kind === 'directive') applyCondition(frame.conditions, raw.tokens, this.#conditionScope);
       return;
     }
-    const tokens = frame.call === undefined ? strayParameters(raw.tokens) : substitute(raw, frame.call, this.#host.messages);
+    const tokens =
+      frame.call === undefined ? strayParameters(raw.tokens) : substitute(raw, frame.call, this.#host.messages);
     const begin = tokens[0];
     if (begin === undefined) return;
     if (begin.kind === 'directive') {
@@ -174,7 +179,11 @@ export class Preprocessor {
         return;
       }
       if (!this.#single.isDefined(begin.text)) {
-        this.#host.messages.error('unknown-directive', `unknown preprocessor directive "${begin.text}"`, placeOf(begin));
+        this.#host.messages.error(
+          'unknown-directive',
+          `unknown preprocessor directive "${begin.text}"`,
+          placeOf(begin),
+        );
         return;
       }
     }
@@ -219,7 +228,11 @@ export class Preprocessor {
       return true;
     }
     if (this.#frames.length >= MAX_NESTING) {
-      messages.error('recursion-limit', `macros are nested more than ${MAX_NESTING} deep at "${name.text}"`, placeOf(name));
+      messages.error(
+        'recursion-limit',
+        `macros are nested more than ${MAX_NESTING} deep at "${name.text}"`,
+        placeOf(name),
+      );
       return true;
     }
     this.#host.reference(macro.name, placeOf(name), false);
@@ -230,7 +243,15 @@ export class Preprocessor {
     this.#calls += 1;
     const args = callArguments(macro, rest);
     this.#multi.enter(macro);
-    const call: MacroCall = { macro, name, args, label, id: this.#calls, place: { ...place, ...placeOf(name) }, rotation: 0 };
+    const call: MacroCall = {
+      macro,
+      name,
+      args,
+      label,
+      id: this.#calls,
+      place: { ...place, ...placeOf(name) },
+      rotation: 0,
+    };
     this.#push('macro', new KeptLines(macro.body), call, 0n);
     return true;
   }
@@ -247,12 +268,20 @@ export class Preprocessor {
   #include(path: string, place: Place): void {
     const { messages } = this.#host;
     if (this.#frames.filter(({ kind }) => kind === 'file').length >= MAX_NESTING) {
-      messages.error('recursion-limit', `files are included more than ${MAX_NESTING} deep; does "${path}" include itself?`, place);
+      messages.error(
+        'recursion-limit',
+        `files are included more than ${MAX_NESTING} deep; does "${path}" include itself?`,
+        place,
+      );
       return;
     }
     const included = this.#host.readInclude(path, place.via?.file ?? place.file);
     if (included === undefined) {
-      messages.error('include-not-found', `cannot find the include file "${path}" (looked for it from ${place.file})`, place);
+      messages.error(
+        'include-not-found',
+        `cannot find the include file "${path}" (looked for it from ${place.file})`,
+        place,
+      );
       return;
     }
     if (!this.includedFiles.includes(included.file)) this.includedFiles.push(included.file);
@@ -271,7 +300,11 @@ export class Preprocessor {
     const place = token === undefined ? { file: '', line: 0, column: 0, endColumn: 0 } : placeOf(token);
     const space = token?.space ?? false;
     const numberToken = (value: number): Token => ({
-      kind: 'number', text: String(value), number: BigInt(value), space, ...place,
+      kind: 'number',
+      text: String(value),
+      number: BigInt(value),
+      space,
+      ...place,
     });
     switch (match[2]) {
       case 'LINE':
@@ -316,4 +349,3 @@ function callArguments(macro: MultiLineMacro, rest: readonly Token[]): (readonly
   }
   return given;
 }
-

@@ -78,7 +78,11 @@ export class SingleLineMacros {
       const token = tokens[index]!;
       if (--this.#budget < 0 || depth > MAX_DEPTH) {
         if (this.#budget > -1_000_000) {
-          this.#messages.error('expansion-limit', 'this line grows without end when its macros are expanded', placeOf(token));
+          this.#messages.error(
+            'expansion-limit',
+            'this line grows without end when its macros are expanded',
+            placeOf(token),
+          );
         }
         this.#budget = -2_000_000;
         return out;
@@ -95,7 +99,8 @@ export class SingleLineMacros {
         if (following !== undefined && !following.space && inner.length > 0 && paste(out, following)) index += 1;
         continue;
       }
-      const replaced = token.kind === 'identifier' && token.escaped !== true ? this.#replace(tokens, index, active, depth) : undefined;
+      const replaced =
+        token.kind === 'identifier' && token.escaped !== true ? this.#replace(tokens, index, active, depth) : undefined;
       if (replaced === undefined) out.push(token);
       else {
         for (const part of replaced.tokens) out.push(part);
@@ -128,14 +133,25 @@ export class SingleLineMacros {
     if (open === undefined || open.kind !== 'operator' || open.text !== '(') return undefined;
     const { args, end } = callArguments(tokens, index + 1);
     if (end >= tokens.length) {
-      this.#messages.error('bad-macro-call', `the arguments of macro "${token.text}" have no closing ")"`, placeOf(token));
+      this.#messages.error(
+        'bad-macro-call',
+        `the arguments of macro "${token.text}" have no closing ")"`,
+        placeOf(token),
+      );
       return { tokens: [], last: tokens.length };
     }
-    const macro = macros.find(({ parameters }) => parameters?.length === args.length) ??
-      (args.length === 1 && args[0]!.length === 0 ? macros.find(({ parameters }) => parameters?.length === 0) : undefined);
+    const macro =
+      macros.find(({ parameters }) => parameters?.length === args.length) ??
+      (args.length === 1 && args[0]!.length === 0
+        ? macros.find(({ parameters }) => parameters?.length === 0)
+        : undefined);
     if (macro === undefined) {
       const counts = macros.map(({ parameters }) => parameters?.length ?? 0).join(' or ');
-      this.#messages.error('bad-macro-call', `macro "${token.text}" takes ${counts} arguments, not ${args.length}`, placeOf(token));
+      this.#messages.error(
+        'bad-macro-call',
+        `macro "${token.text}" takes ${counts} arguments, not ${args.length}`,
+        placeOf(token),
+      );
       return { tokens: [], last: end };
     }
     this.#onUse(macro, token);
