@@ -1,9 +1,9 @@
 /** exceptionInfo: everything known about the exit, fault or failure that stopped the machine. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { EXIT_REASONS, vmcsField } from '../engine/index.ts';
-import type { EntryFailure, FailedCheck, FaultRecord, Stop, VmcsWrite } from '../engine/index.ts';
+import { EXIT_REASONS, describeExit, vmcsField } from '../engine/index.ts';
+import type { EntryFailure, FailedEntryCheck, FaultRecord, Stop, VmcsFieldWrite } from '../engine/index.ts';
 import type { SymbolTable } from '../debugger/symbols.ts';
-import { exitSummary } from './exits.ts';
+import { exitFacts } from './exits.ts';
 import { describeStop, failureHeadline, faultText } from './stops.ts';
 import { hex64, hexOf, hexShort } from './text.ts';
 
@@ -16,8 +16,8 @@ export function exceptionInfo(stop: Stop, symbols: SymbolTable): ExceptionInfo |
     case 'vm-exit': {
       const { exit, guestRip, number } = stop.record;
       const title = EXIT_REASONS[exit.name].title;
-      const payload = Object.entries(exit.payload).map(([name, value]) => `${name} = ${hexShort(value)}`);
-      return info(`VM exit: ${title}`, exitSummary(exit), [
+      const payload = exitFacts(exit).map(([name, value]) => `${name} = ${hexShort(value)}`);
+      return info(`VM exit: ${title}`, describeExit(exit), [
         `VM exit #${number}, basic reason ${exit.basicReason}: ${title}`,
         `guest RIP ${hex64(guestRip)} ${symbols.describe(stop.record.guestLinearRip) ?? ''}`.trimEnd(),
         `qualification ${hex64(exit.qualification)}`,
@@ -69,7 +69,7 @@ export function failureLines(report: EntryFailure, symbols: SymbolTable): readon
   return [failureHeadline(report), at, ...report.failed.flatMap((check) => checkLines(check, symbols))];
 }
 
-export function checkLines(check: FailedCheck, symbols: SymbolTable): readonly string[] {
+export function checkLines(check: FailedEntryCheck, symbols: SymbolTable): readonly string[] {
   const fields = check.fields.map((key, index) => {
     const write = check.lastWrites.find((each) => each.field === key);
     const value = check.values[index];
@@ -79,7 +79,7 @@ export function checkLines(check: FailedCheck, symbols: SymbolTable): readonly s
   return [`${check.id}: ${check.rule}`, ...fields, `  remedy: ${check.remedy}`, `  ${check.section}`];
 }
 
-function writeText(write: VmcsWrite | undefined, symbols: SymbolTable): string {
+function writeText(write: VmcsFieldWrite | undefined, symbols: SymbolTable): string {
   if (write?.linear === undefined) return 'never written since VMCLEAR';
   const where = symbols.describe(write.linear) ?? hexShort(write.linear);
   return `last written at ${where}${sourceOf(write.linear, symbols)}`;

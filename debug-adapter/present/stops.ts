@@ -1,9 +1,8 @@
 /** Why the machine stopped, in words and as the protocol says it. */
-import { EXIT_REASONS, instructionErrorMeaning } from '../engine/index.ts';
+import { EXIT_REASONS, describeExit, instructionErrorMeaning } from '../engine/index.ts';
 import type { EntryFailure, FaultRecord, Stop } from '../engine/index.ts';
 import type { SymbolTable } from '../debugger/symbols.ts';
 import type { StopKind } from '../protocol/events.ts';
-import { exitSummary } from './exits.ts';
 import { hexShort } from './text.ts';
 
 export interface StopText {
@@ -41,7 +40,7 @@ export function describeStop(stop: Stop, symbols: SymbolTable): StopText {
       return {
         reason: 'exception',
         description: `Paused on VM exit #${number}: ${title}`,
-        text: exitSummary(exit),
+        text: describeExit(exit),
         kind: 'vm-exit',
       };
     }

@@ -1,10 +1,10 @@
 /** The VMCS and the last VM exit as rows. */
-import { EXIT_REASONS, vmcsField } from '../engine/index.ts';
-import type { VmcsFieldView, VmExitRecord } from '../engine/index.ts';
+import { EXIT_REASONS, QUALIFICATION_FIELDS, describeExit, exitReason, vmcsField } from '../engine/index.ts';
+import type { VmcsFieldView, VmExit, VmExitRecord } from '../engine/index.ts';
 import type { ProcessorView } from '../debugger/processor.ts';
 import type { SymbolTable } from '../debugger/symbols.ts';
-import { exitSummary } from './exits.ts';
-import { fieldSummary } from './fields.ts';
+import { exitFacts } from './exits.ts';
+import { fieldSummary, fieldValue } from './fields.ts';
 import type { VariableNode } from './node.ts';
 import { fieldText } from './registers.ts';
 import { hexOf, hex64, memoryReference } from './text.ts';
@@ -60,14 +60,14 @@ export function exitScope(record: VmExitRecord | undefined, symbols: SymbolTable
       name: 'reason',
       value: `${exit.basicReason} ${EXIT_REASONS[exit.name].title}${exit.entryFailure ? ' (the VM entry failed)' : ''}`,
     },
-    { name: 'summary', value: exitSummary(exit) },
+    { name: 'summary', value: describeExit(exit) },
     {
       name: 'guest RIP',
       value: `${hex64(record.guestRip)}${symbol === undefined ? '' : ` <${symbol}>`}`,
       memoryReference: memoryReference(record.guestLinearRip),
     },
-    { name: 'qualification', value: hex64(exit.qualification) },
-    ...Object.entries(exit.payload).map(([name, value]) => ({ name, value: hex64(value) })),
+    qualificationRow(exit),
+    ...exitFacts(exit).map(([name, value]) => ({ name, value: hex64(value) })),
     { name: 'instruction length', value: `${exit.instructionBytes}` },
     {
       name: 'guest-physical address',
@@ -94,4 +94,18 @@ function informationRow(name: string, value: number, key: 'EXIT_INTR_INFO' | 'ID
     value: wide >> 31n === 0n ? `${hexOf(wide, 32)} (not valid)` : `${hexOf(wide, 32)} ${fieldSummary(wide, bits)}`,
     children: () => bits.map((bit) => ({ name: bit.name, value: fieldText(wide, bit) })),
   };
+}
+
+function qualificationRow(exit: VmExit): VariableNode {
+  const fields = QUALIFICATION_FIELDS[exitReason(exit.name).qualification];
+  const row = { name: 'qualification', value: hex64(exit.qualification) };
+  if (fields.length === 0) return row;
+  const children = (): readonly VariableNode[] =>
+    fields.map(({ name, bit, width, values }) => {
+      const part = fieldValue(exit.qualification, { name, bit, width });
+      const words = values?.[Number(part)];
+      const number = width > 8 ? hexOf(part, width) : part.toString();
+      return { name, value: words === undefined ? number : `${number} (${words})` };
+    });
+  return { ...row, children };
 }

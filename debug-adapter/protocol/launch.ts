@@ -3,7 +3,10 @@
 export interface LaunchAttributes {
   /** Absolute path of a `.asm` source, a boot image or a multiboot ELF. */
   readonly program: string;
-  /** `bare`: the program owns the machine. `vm` (default): the built-in hypervisor runs it in VMX non-root operation. */
+  /**
+   * `bare`: the program owns the machine. `vm`: the built-in hypervisor runs it in VMX non-root operation. Default: `bare` for
+   * a program that executes VMXON itself, else `vm`.
+   */
   readonly mode?: LaunchMode;
   /** Guest memory: `"64M"`, `"1G"`, `"512K"`, or a number of MiB. Default 64M. */
   readonly memory?: string | number;
@@ -37,6 +40,7 @@ export const LAUNCH_ATTRIBUTES = {
   noDebug: 'boolean',
 } as const satisfies Record<keyof LaunchAttributes, string>;
 
+/** Where the program does not decide it. */
 export const DEFAULT_MODE: LaunchMode = 'vm';
 export const DEFAULT_MEMORY = '64M';
 

@@ -19,10 +19,10 @@ export const customRequests: Handlers<
   'hyperstep/machineInfo' | 'hyperstep/pageWalk' | 'hyperstep/exits' | 'hyperstep/vmcs'
 > = {
   'hyperstep/machineInfo': (session) => {
-    const { machine, symbols, launch, runner, programName } = session.target;
+    const { machine, symbols, mode, runner, programName } = session.target;
     return {
       program: programName,
-      mode: launch.mode,
+      mode,
       memoryBytes: machine.options.memoryBytes,
       instructions: machine.instructionsRetired,
       vmExits: sum(machine.exitCounts.values()),

@@ -6,7 +6,6 @@ import { UserError } from '../debugger/user-error.ts';
 import { formatMemorySize, parseMemorySize } from '../present/text.ts';
 import {
   DEFAULT_MEMORY,
-  DEFAULT_MODE,
   EDITOR_ATTRIBUTES,
   LAUNCH_ATTRIBUTES,
   LAUNCH_MODES,
@@ -17,7 +16,8 @@ import type { LaunchAttributes } from '../protocol/launch.ts';
 /** A launch configuration with nothing left open. */
 export interface LaunchRequest {
   readonly program: string;
-  readonly mode: MachineMode;
+  /** Undefined: `bare` where the program executes VMXON itself, else `vm`. */
+  readonly mode: MachineMode | undefined;
   readonly memoryBytes: number;
   readonly stopOnEntry: boolean;
   readonly defines: Readonly<Record<string, string>>;
@@ -68,8 +68,8 @@ export function readLaunchArguments(raw: Readonly<Record<string, unknown>>): Lau
   const workspace = raw[WORKSPACE_ATTRIBUTE];
   return {
     program: attributes.program,
-    mode: modeOf(attributes.mode ?? DEFAULT_MODE),
-    memoryBytes: memoryOf(attributes.memory ?? DEFAULT_MEMORY),
+    mode: attributes.mode === undefined ? undefined : modeOf(attributes.mode),
+    memoryBytes: memoryBytesOf(attributes.memory ?? DEFAULT_MEMORY),
     stopOnEntry: attributes.stopOnEntry ?? true,
     defines: Object.fromEntries(Object.entries(attributes.defines ?? {}).map(([name, value]) => [name, `${value}`])),
     includePaths: attributes.includePaths ?? [],
@@ -80,7 +80,7 @@ export function readLaunchArguments(raw: Readonly<Record<string, unknown>>): Lau
   };
 }
 
-function modeOf(mode: string): MachineMode {
+export function modeOf(mode: string): MachineMode {
   const found = LAUNCH_MODES.find((each) => each === mode);
   if (found === undefined) {
     throw new UserError(
@@ -90,7 +90,7 @@ function modeOf(mode: string): MachineMode {
   return found;
 }
 
-export function memoryOf(memory: string | number): number {
+function memoryBytesOf(memory: string | number): number {
   const bytes = parseMemorySize(memory);
   if (bytes === undefined) {
     throw new UserError(

@@ -102,41 +102,45 @@ const isBelow = (file: string, root: string): boolean => {
   return relative !== '' && !relative.startsWith('..') && !path.isAbsolute(relative);
 };
 
+/** A file that `%include` names exists, but not where sources may be read. */
+interface Refusal {
+  readonly name: string;
+  readonly file: string;
+}
+
 function assembleFile(launch: LaunchRequest, bytes: Uint8Array): ProgramResult {
   const roots = sourceRoots(launch);
-  const resolve = (name: string, from: string): { file: string; bytes: Uint8Array } | string | undefined => {
-    const folders = [
-      path.dirname(from),
-      ...launch.includePaths,
-      path.dirname(launch.program),
-      ...(launch.workspace ? [launch.workspace] : []),
-    ];
-    let outside: string | undefined;
+  const refused: Refusal[] = [];
+  const decoder = new TextDecoder();
+  const readInclude = (name: string, from: string): { file: string; source: string } | undefined => {
+    const folders = [path.dirname(from), ...launch.includePaths, path.dirname(launch.program)];
+    if (launch.workspace !== undefined) folders.push(launch.workspace);
     for (const folder of folders) {
       const file = path.resolve(folder, name);
-      let isFile = false;
-      try {
-        isFile = statSync(file).isFile();
-      } catch {
-        continue;
-      }
-      if (!isFile) continue;
-      if (!roots.some((root) => isBelow(real(file), root))) {
-        outside = file;
-        continue;
-      }
-      return { file, bytes: readFileSync(file) };
+      if (!isFile(file)) continue;
+      if (roots.some((root) => isBelow(real(file), root))) return { file, source: decoder.decode(readFileSync(file)) };
+      refused.push({ name, file });
     }
-    return outside === undefined
-      ? undefined
-      : `${outside} is outside the workspace and the program's folder; sources are read only there.`;
+    return undefined;
   };
-  return assembleProgram({
-    file: launch.program,
-    text: new TextDecoder().decode(bytes),
-    defines: launch.defines,
-    resolve,
-  });
+  const source = decoder.decode(bytes);
+  const result = assembleProgram({ file: launch.program, source, readInclude, defines: launch.defines });
+  return { ...result, diagnostics: result.diagnostics.map((each) => explainRefusal(each, refused)) };
+}
+
+function explainRefusal(diagnostic: Diagnostic, refused: readonly Refusal[]): Diagnostic {
+  const refusal = refused.find(({ name }) => diagnostic.severity === 'error' && diagnostic.message.includes(name));
+  if (!refusal) return diagnostic;
+  const reason = `${refusal.file} is outside the workspace and the program's folder, and sources are read only there`;
+  return { ...diagnostic, message: `${diagnostic.message} (${reason})` };
+}
+
+function isFile(file: string): boolean {
+  try {
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
 }
 
 function checkFits(program: Program, memoryBytes: number): void {

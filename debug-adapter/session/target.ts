@@ -1,12 +1,14 @@
 /** What one launch makes: the machine with everything the debugger knows about its program. */
 import path from 'node:path';
 import { createMachine } from '../engine/index.ts';
-import type { ConsoleSource, Diagnostic, Machine } from '../engine/index.ts';
+import type { ConsoleSource, Diagnostic, Machine, MachineMode } from '../engine/index.ts';
 import { BreakpointRegistry } from '../debugger/breakpoints.ts';
 import { stackFrames } from '../debugger/stack.ts';
 import type { Frame } from '../debugger/stack.ts';
 import { StopRules } from '../debugger/stop-rules.ts';
 import { SymbolTable } from '../debugger/symbols.ts';
+import { DEFAULT_MODE } from '../protocol/launch.ts';
+import { ownsMachine } from '../debugger/program-kind.ts';
 import type { LaunchRequest } from './launch-arguments.ts';
 import { readProgram } from './program-file.ts';
 import { Runner } from './runner.ts';
@@ -14,6 +16,7 @@ import type { Outcome, RunnerEvents } from './runner.ts';
 
 export class Target {
   readonly launch: LaunchRequest;
+  readonly mode: MachineMode;
   readonly machine: Machine;
   readonly symbols: SymbolTable;
   readonly breakpoints: BreakpointRegistry;
@@ -32,10 +35,11 @@ export class Target {
     this.launch = launch;
     const { program, warnings } = readProgram(launch);
     this.warnings = warnings;
+    this.mode = launch.mode ?? (ownsMachine(program) ? 'bare' : DEFAULT_MODE);
     this.symbols = new SymbolTable(program);
     this.machine = createMachine({
       program,
-      mode: launch.mode,
+      mode: this.mode,
       memoryBytes: launch.memoryBytes,
       onConsole: events.onConsole,
     });

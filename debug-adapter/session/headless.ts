@@ -1,0 +1,105 @@
+/** Runs a program without an editor, to its end. */
+import type { EntryFailure, Stop } from '../engine/index.ts';
+import { failureLines } from '../present/exception-info.ts';
+import { describeStop } from '../present/stops.ts';
+import type { LaunchRequest } from './launch-arguments.ts';
+import { Target } from './target.ts';
+
+/** Why a headless run ended. */
+export type End =
+  | { readonly kind: 'instruction-limit'; readonly limit: number }
+  | Extract<Stop, { kind: 'triple-fault' | 'unimplemented' | 'halted' | 'power-off' }>;
+
+export interface HeadlessResult {
+  readonly target: Target;
+  readonly end: End;
+  readonly failures: readonly EntryFailure[];
+}
+
+export interface HeadlessOptions {
+  readonly launch: LaunchRequest;
+  readonly maxInstructions: number;
+  readonly onConsole: (bytes: Uint8Array) => void;
+}
+
+/** Instructions per call of the engine: often enough for Ctrl+C. */
+const SLICE = 5_000_000;
+/** More failures than this say nothing new. */
+const MAX_FAILURES = 100;
+
+/** Process status for each way to end. */
+export const STATUS = { ended: 0, failed: 1, usage: 2, limit: 3 } as const;
+
+/** Throws `UserError` where the program cannot be made. */
+export async function runHeadless({ launch, maxInstructions, onConsole }: HeadlessOptions): Promise<HeadlessResult> {
+  const unused = (): void => undefined;
+  const target = new Target(launch, { onStop: unused, onLog: unused, onBroken: unused, onConsole });
+  const { machine } = target;
+  const failures: EntryFailure[] = [];
+  machine.setStopConditions({
+    breakpoints: new Set(),
+    watchpoints: [],
+    vmExit: () => false,
+    exception: () => false,
+    vmEntryFailure: true,
+  });
+  for (;;) {
+    const left = maxInstructions - machine.instructionsRetired;
+    if (left <= 0) return { target, failures, end: { kind: 'instruction-limit', limit: maxInstructions } };
+    const stop = machine.run({
+      maxInstructions: Math.min(SLICE, left),
+      ignoreFirstBreakpoint: true,
+      handlerSteps: 'run',
+    });
+    switch (stop.kind) {
+      case 'triple-fault':
+      case 'unimplemented':
+      case 'halted':
+      case 'power-off':
+        return { target, failures, end: stop };
+      case 'vm-entry-failure':
+        if (failures.length < MAX_FAILURES) failures.push(stop.report);
+        break;
+      case 'budget':
+      case 'pause':
+        await new Promise((resolve) => setImmediate(resolve));
+        break;
+      case 'breakpoint':
+      case 'watchpoint':
+      case 'vm-exit':
+      case 'handler-step':
+      case 'exception':
+        throw new Error(`Invariant broken: the machine stopped for "${stop.kind}", which nobody asked for`);
+    }
+  }
+}
+
+const isEntry = ({ instruction }: EntryFailure): boolean => instruction === 'VMLAUNCH' || instruction === 'VMRESUME';
+
+export function statusOf({ end, failures }: HeadlessResult): number {
+  if (failures.some(isEntry)) return STATUS.failed;
+  switch (end.kind) {
+    case 'power-off':
+      return end.status & 0xff;
+    case 'halted':
+      return STATUS.ended;
+    case 'instruction-limit':
+      return STATUS.limit;
+    case 'triple-fault':
+    case 'unimplemented':
+      return STATUS.failed;
+  }
+}
+
+/** How it ended, in one line or a few. */
+export function endText({ target, end }: HeadlessResult): string {
+  if (end.kind === 'instruction-limit')
+    return `stopped after ${end.limit.toLocaleString('en-US')} instructions (--max-instructions)`;
+  if (end.kind === 'power-off') return `the guest powered the machine off, status ${end.status}`;
+  const { description, text } = describeStop(end, target.symbols);
+  const what = description.replace(/^Paused(: | on )/, '');
+  return text === undefined ? what : `${what}: ${text}`;
+}
+
+export const failureText = ({ target, failures }: HeadlessResult): string =>
+  failures.map((failure) => failureLines(failure, target.symbols).join('\n')).join('\n\n');
