@@ -62,14 +62,14 @@ export function pendingBoundary(cpu: Cpu, controller: InterruptController): Excl
   expireBlocking(state, retired);
   state.set32(LAYOUT.attention, 0);
   const nonRoot = state.get32(LAYOUT.vmxMode) === VMX_NON_ROOT;
-  completeArmed(state);
+  completeArmed(state, retired);
 
   if (debugTrap(cpu)) return 'delivered';
   if (nonRoot) cpu.intercepts.boundary();
   if (takeNmi(cpu)) return 'delivered';
   if (takeInterrupt(cpu, controller, nonRoot)) return 'delivered';
 
-  arm(state);
+  arm(state, retired);
   const again =
     state.get32(LAYOUT.boundary) !== 0 ||
     state.low(LAYOUT.pendingDebug) !== 0 ||
@@ -79,8 +79,9 @@ export function pendingBoundary(cpu: Cpu, controller: InterruptController): Excl
   return 'nothing';
 }
 
-/** The instruction behind us has completed: what it began with takes effect. */
-function completeArmed(state: CpuState): void {
+/** Once the instruction that was armed has completed, what it began with takes effect. */
+function completeArmed(state: CpuState, retired: number): void {
+  if (retired === state.getNumber(LAYOUT.armedAt)) return;
   const bits = state.get32(LAYOUT.boundary);
   if ((bits & BOUNDARY.stepArmed) !== 0)
     state.set64(LAYOUT.pendingDebug, state.get64(LAYOUT.pendingDebug) | BigInt(DR6_BS));
@@ -89,11 +90,13 @@ function completeArmed(state: CpuState): void {
 }
 
 /** The instruction before us is about to begin. */
-function arm(state: CpuState): void {
+function arm(state: CpuState, retired: number): void {
   const flags = state.systemFlags;
   if (state.get32(LAYOUT.activity) !== ACTIVITY.active) return;
   const bits = ((flags & TF) !== 0 ? BOUNDARY.stepArmed : 0) | ((flags & RF) !== 0 ? BOUNDARY.resumeArmed : 0);
-  if (bits !== 0) state.set32(LAYOUT.boundary, state.get32(LAYOUT.boundary) | bits);
+  if (bits === 0) return;
+  state.set32(LAYOUT.boundary, state.get32(LAYOUT.boundary) | bits);
+  state.setNumber(LAYOUT.armedAt, retired);
 }
 
 function debugTrap(cpu: Cpu): boolean {

@@ -46,14 +46,17 @@ export interface ProcessorParts {
   readonly state: CpuState;
   readonly physical: PhysicalMemory;
   readonly tlb: Tlb;
-  readonly intercepts: Intercepts;
-  readonly vmx: VmxPort;
+  /** Or later, by `plug`: VT-x is built around the processor. */
+  readonly intercepts?: Intercepts;
+  readonly vmx?: VmxPort;
   readonly ports: PortBus;
   readonly interruptController: InterruptController;
   /** Instructions retired since reset, exact at any moment. */
   readonly instructionsRetired: () => number;
   /** TSC ticks per instruction. */
   readonly ticksPerInstruction: number;
+  /** TSC ticks that passed while the processor was halted; none where absent. */
+  readonly idleTicks?: () => number;
 }
 
 type Bytes = 1 | 2 | 4 | 8;
@@ -63,8 +66,8 @@ const ACCESS_KINDS = { read: READ, write: WRITE, execute: EXECUTE } as const;
 export class Processor implements Cpu {
   readonly state: CpuState;
   readonly physical: PhysicalMemory;
-  readonly intercepts: Intercepts;
-  readonly vmx: VmxPort;
+  intercepts!: Intercepts;
+  vmx!: VmxPort;
   readonly ports: PortBus;
   readonly translation: Translation;
   readonly physicalBits = PHYSICAL_BITS;
@@ -73,6 +76,7 @@ export class Processor implements Cpu {
   private readonly view: DataView;
   private readonly interruptController: InterruptController;
   private readonly ticksPerInstruction: number;
+  private readonly idleTicks: () => number;
   private readonly chain: FaultRecord[] = [];
   private next = 0n;
 
@@ -80,14 +84,20 @@ export class Processor implements Cpu {
     this.state = parts.state;
     this.physical = parts.physical;
     this.tlb = parts.tlb;
-    this.intercepts = parts.intercepts;
-    this.vmx = parts.vmx;
+    if (parts.intercepts !== undefined && parts.vmx !== undefined) this.plug(parts.intercepts, parts.vmx);
     this.ports = parts.ports;
     this.interruptController = parts.interruptController;
     this.instructionsRetired = parts.instructionsRetired;
     this.ticksPerInstruction = parts.ticksPerInstruction;
+    this.idleTicks = parts.idleTicks ?? (() => 0);
     this.view = new DataView(parts.physical.bytes.buffer);
     this.translation = new Translation(parts.state, parts.physical, parts.tlb, new Spaces(parts.tlb), PHYSICAL_BITS);
+  }
+
+  /** Connects VT-x; before the first instruction. */
+  plug(intercepts: Intercepts, vmx: VmxPort): void {
+    this.intercepts = intercepts;
+    this.vmx = vmx;
   }
 
   /** Power-on. */
@@ -332,7 +342,7 @@ export class Processor implements Cpu {
   // MSRs and time.
 
   timeStampCounter(): bigint {
-    const ticks = BigInt(this.instructionsRetired() * this.ticksPerInstruction);
+    const ticks = BigInt(this.instructionsRetired() * this.ticksPerInstruction + this.idleTicks());
     return BigInt.asUintN(64, ticks + this.state.get64(LAYOUT.tscAdjust));
   }
   readMsr(index: number): bigint {

@@ -119,6 +119,8 @@ export const LAYOUT = {
 
   /** Small facts that live from one instruction boundary to the next: bits of `BOUNDARY` in cpu/boundary.ts. d */
   boundary: 976,
+  /** Retired count at which the `armed` bits of `boundary` were set. q */
+  armedAt: 984,
   /** MSRs without a place of their own (MTRRs, TSC and microcode bookkeeping): slots of cpu/msrs.ts. 64 * q */
   msrStorage: 1024,
 } as const;
