@@ -41,7 +41,7 @@ export class FakeCpu implements Cpu {
   attention = 0;
 
   constructor() {
-    const memory = new WebAssembly.Memory({ initial: (POOL_AT + MEMORY_BYTES) / 65536 });
+    const memory = new WebAssembly.Memory({ initial: (POOL_AT + MEMORY_BYTES) / 65536, maximum: 16 });
     this.state = new CpuState(memory, 0, 0);
     this.physical = new PhysicalMemory(memory, POOL_AT, FRAMES, FRAMES, {
       read: (_address: number, bytes: number) => 2 ** (8 * bytes) - 1,
@@ -65,7 +65,7 @@ export class FakeCpu implements Cpu {
   linearOperand(instruction: DecodedInstruction): bigint {
     const base = registerInfo(instruction.memoryBase);
     const value = base === undefined || base.class === 'ip' ? 0n : this.state.gpr(base.number);
-    return BigInt.asUintN(64, value + instruction.displacement);
+    return BigInt.asUintN(64, value + instruction.displacement + (base?.class === 'ip' ? this.state.rip : 0n));
   }
   readOperand(instruction: DecodedInstruction, operand: number, bytes: 1 | 2 | 4 | 8): bigint {
     const register = this.registerOf(instruction, operand);
@@ -272,7 +272,7 @@ export function outcomeOf(action: () => void): Outcome {
 }
 
 export function decodeBytes(cpu: FakeCpu, bytes: readonly number[]): DecodedInstruction {
-  const instruction = decode(Uint8Array.from(bytes), 0, bytes.length, cpu.state.rip, cpu.state.codeBits);
+  const instruction = decode(Uint8Array.from(bytes), 0, bytes.length, 0n, cpu.state.codeBits);
   if (instruction.invalid) throw new Error(`test bug: ${bytes.map((byte) => byte.toString(16)).join(' ')} is invalid`);
   cpu.nextRip = cpu.state.rip + BigInt(instruction.length);
   return instruction;
