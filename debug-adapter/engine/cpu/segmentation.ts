@@ -153,13 +153,20 @@ export function loadStackSegment(cpu: Cpu, selector: number, cpl: number): void 
 
 /**
  * The hidden part SS would get, all checks made.
- * @param invalid vector of a selector that may not be a stack: #GP of MOV SS, #TS of a stack taken from the TSS.
+ * @param invalid vector of a selector that may not be a stack: #GP of MOV SS, #TS of a stack taken from the TSS
+ * @param bits code size that will use the stack
  */
-export function stackSegment(cpu: Cpu, selector: number, cpl: number, invalid: number, ext = 0): Segment {
-  const state = cpu.state;
+export function stackSegment(
+  cpu: Cpu,
+  selector: number,
+  cpl: number,
+  invalid: number,
+  ext = 0,
+  bits: 16 | 32 | 64 = cpu.state.codeBits,
+): Segment {
   if (isNull(selector)) {
     // 64-bit mode runs without a stack segment except at CPL 3.
-    if (state.codeBits === 64 && cpl !== 3 && rplOf(selector) === cpl) return nullSegment(selector, cpl);
+    if (bits === 64 && cpl !== 3 && rplOf(selector) === cpl) return nullSegment(selector, cpl);
     throw new GuestFault(invalid, ext, 'null selector for SS');
   }
   const error = selectorError(selector, ext);

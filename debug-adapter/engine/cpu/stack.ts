@@ -61,6 +61,23 @@ export class Stack {
     this.pointer = pointer;
   }
 
+  /** Moves by `bytes` and writes the low 16 bits of the slot only, all of it where it has 8 bytes. */
+  pushSelector(bytes: 2 | 4 | 8, selector: number): void {
+    if (bytes !== 4) {
+      this.push(bytes, BigInt(selector));
+      return;
+    }
+    const pointer = (this.pointer - 4n) & this.mask;
+    this.cpu.writeLinear(this.linear(pointer, 2), 2, BigInt(selector));
+    this.pointer = pointer;
+  }
+
+  /** Raises what writing at the pointer would raise; changes nothing. */
+  checkWritable(bytes: 2 | 4 | 8): void {
+    const linear = this.linear(this.pointer, bytes);
+    this.cpu.writeLinear(linear, bytes, this.cpu.readLinear(linear, bytes));
+  }
+
   pop(bytes: 2 | 4 | 8): bigint {
     const linear = this.linear(this.pointer, bytes);
     const value = this.privilege === 'system' ? this.cpu.readSystem(linear, bytes) : this.cpu.readLinear(linear, bytes);

@@ -2,15 +2,18 @@
  * Runs one processor: enters the emitted loop, and does in between what the loop cannot: fetch and decode, slow memory
  * accesses, instructions written in TypeScript, delivery of faults. Time and devices belong to the machine around it.
  */
-import type { CpuCore } from '../cpu/cpu.ts';
+import type { Processor } from '../cpu/cpu.ts';
 import { GP, GuestFault, MachineStop, SS_FAULT, UD, VmExitTaken } from '../cpu/guest-fault.ts';
 import type { DeliveredEvent } from '../cpu/context.ts';
+import { ACTIVITY } from '../cpu/control-bits.ts';
 import { LAYOUT } from '../cpu/layout.ts';
 import type { CpuState } from '../cpu/state.ts';
 import type { SystemInstruction } from '../instructions/system-instruction.ts';
 import { decode, MAX_INSTRUCTION_BYTES, type DecodedInstruction } from '../isa/decode.ts';
 import { codeFacts } from '../isa/codes.ts';
+import { EXECUTE, READ, WALK_OK, WRITE, type AccessKind, type Privilege, type WalkOutcome } from '../memory/paging.ts';
 import { PAGE_BYTES, type PhysicalMemory } from '../memory/physical.ts';
+import type { Tlb } from '../memory/tlb.ts';
 import { CodeCache, type Crossing } from './code-cache.ts';
 import type { EngineMap } from './engine-memory.ts';
 import { emitInterpreter, type DispatchStyle } from './interpreter.ts';
@@ -36,25 +39,47 @@ export interface ExecutorHooks {
   catchUp(): void;
   /** True: stop before delivering. */
   interceptException(event: DeliveredEvent): boolean;
-  /** A watched page was touched by this access. */
-  watched(linear: bigint, bytes: number, access: 'read' | 'write'): void;
+  /** An access that took the slow path, as all accesses to watched pages do; true leaves the loop after the instruction. */
+  accessed(low: number, high: number, bytes: number, access: 'read' | 'write'): boolean;
 }
 
 interface EmittedLoop {
   run(cpuBase: number): number;
 }
 
-const READ = 0;
-const WRITE = 1;
-const EXECUTE = 2;
+/** REP iterations that one `run` may take beyond its budget, so that a long string instruction cannot keep it. */
+const REPEAT_FUEL = 1_000_000;
+
+
+/** Compiled interpreters by what they depend on: a restart gets the one that V8 has already optimised. */
+const modules = new Map<string, WebAssembly.Module>();
+
+function interpreterModule(map: EngineMap, dispatch: DispatchStyle): WebAssembly.Module {
+  const options = {
+    memoryPages: map.wasmPages,
+    tlbBase: map.tlb,
+    poolBase: map.pool,
+    codeTable: map.codeTable,
+    linkNext: map.linkNext,
+    linkTarget: map.linkTarget,
+    dispatch,
+  };
+  const key = JSON.stringify(options);
+  let module = modules.get(key);
+  if (module === undefined) modules.set(key, (module = new WebAssembly.Module(emitInterpreter(options))));
+  return module;
+}
 
 export class Executor {
+  /** Instructions of the last `run` that were not used. */
+  left = 0;
   /** Calls between WebAssembly and JavaScript in either direction since reset. */
   crossings = 0;
   readonly cache: CodeCache;
-  private readonly cpu: CpuCore;
+  private readonly cpu: Processor;
   private readonly state: CpuState;
   private readonly physical: PhysicalMemory;
+  private readonly tlb: Tlb;
   private readonly instructions: ReadonlyMap<number, SystemInstruction>;
   private readonly hooks: ExecutorHooks;
   private readonly loop: EmittedLoop;
@@ -62,12 +87,15 @@ export class Executor {
   /** Fault that a slow access met while the loop was running. */
   private pending: unknown;
   private interrupted = false;
+  private fuel = 0;
+  private storing = false;
   private undelivered: DeliveredEvent | undefined;
 
   constructor(
     memory: WebAssembly.Memory,
     map: EngineMap,
-    cpu: CpuCore,
+    cpu: Processor,
+    tlb: Tlb,
     instructions: ReadonlyMap<number, SystemInstruction>,
     hooks: ExecutorHooks,
     dispatch: DispatchStyle = 'hot',
@@ -75,29 +103,23 @@ export class Executor {
     this.cpu = cpu;
     this.state = cpu.state;
     this.physical = cpu.physical;
+    this.tlb = tlb;
     this.instructions = instructions;
     this.hooks = hooks;
     this.cache = new CodeCache(memory, map, cpu.physical.codeFrames);
     cpu.physical.onCodeWrite = (frame) => {
+      // Slow stores look for themselves whether decoded bytes change.
+      if (this.storing) return;
       this.cache.drop(frame);
       this.state.set32(LAYOUT.attention, 1);
     };
-    const bytes = emitInterpreter({
-      memoryPages: map.wasmPages,
-      tlbBase: map.tlb,
-      poolBase: map.pool,
-      codeTable: map.codeTable,
-      linkNext: map.linkNext,
-      linkTarget: map.linkTarget,
-      dispatch,
-    });
     const env = {
       memory,
       slowRead: (_record: number, low: number, high: number, what: number) => this.slowRead(low, high, what),
       slowWrite: (_record: number, low: number, high: number, what: number) => this.slowWrite(low, high, what),
       slowModify: (_record: number, low: number, high: number, what: number) => this.slowModify(low, high, what),
     };
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env });
+    const instance = new WebAssembly.Instance(interpreterModule(map, dispatch), { env });
     this.loop = instance.exports as unknown as EmittedLoop;
   }
 
@@ -121,44 +143,46 @@ export class Executor {
    * @param ignoreBreakpoint do not stop on a breakpoint at the very first instruction
    */
   run(budget: number, ignoreBreakpoint: boolean): ExecutorStop {
-    const state = this.state;
-    let left = budget;
+    this.left = budget;
+    this.fuel = Math.max(budget, REPEAT_FUEL);
     let ignore = ignoreBreakpoint;
     for (;;) {
       if (this.interrupted) {
         this.interrupted = false;
         return { kind: 'interrupted' };
       }
-      if (left <= 0) return { kind: 'budget' };
+      if (this.left <= 0 || this.fuel <= 0) return { kind: 'budget' };
       const stop = this.boundary();
       if (stop) return stop;
       if (this.interrupted) continue;
-      if (state.get32(LAYOUT.activity) !== 0) return { kind: 'inactive' };
-      const slice = Math.min(left, this.cpu.stepsOneByOne() ? 1 : this.hooks.untilNextEvent());
-      const outcome = this.enter(slice);
-      left -= slice - state.get32(LAYOUT.budget);
-      if (outcome === OUTCOME.BUDGET) continue;
+      const state = this.state;
+      if (state.get32(LAYOUT.activity) !== ACTIVITY.active) return { kind: 'inactive' };
+      const slice = state.get32(LAYOUT.attention) !== 0 ? 1 : Math.min(this.left, this.hooks.untilNextEvent());
+      let outcome = this.enter(slice);
       if (outcome === OUTCOME.BREAKPOINT) {
         if (!ignore) return { kind: 'breakpoint' };
-        const record = state.get32(LAYOUT.record);
-        const stepOutcome = this.cache.withoutBreakpoint(record, () => this.enter(1));
-        left--;
-        ignore = false;
-        const stepped = this.settle(stepOutcome);
-        if (stepped) return stepped;
-        continue;
+        outcome = this.cache.withoutBreakpoint(state.get32(LAYOUT.record), () => this.enter(1));
       }
-      ignore = false;
+      // Fetching the instruction under a breakpoint is not executing it.
+      if (outcome !== OUTCOME.MISS) ignore = false;
       const settled = this.settle(outcome);
       if (settled) return settled;
     }
   }
 
+  /** Runs the loop and charges what it used. Iterations of REP cost fuel only: a step is a whole instruction. */
   private enter(budget: number): number {
-    this.state.set32(LAYOUT.budget, budget);
-    this.state.set32(LAYOUT.attention, 0);
+    const state = this.state;
+    state.set32(LAYOUT.budget, budget);
+    state.set32(LAYOUT.attention, 0);
     this.crossings++;
-    return this.loop.run(this.state.base);
+    const before = state.low(LAYOUT.retired);
+    const outcome = this.loop.run(state.base);
+    const used = budget - state.get32(LAYOUT.budget);
+    const unfinished = outcome === OUTCOME.SYSTEM || outcome === OUTCOME.FAULT || outcome >= OUTCOME.RAISE ? 1 : 0;
+    this.left -= ((state.low(LAYOUT.retired) - before) | 0) + unfinished;
+    this.fuel -= used;
+    return outcome;
   }
 
   private boundary(): ExecutorStop | undefined {
@@ -207,6 +231,7 @@ export class Executor {
 
   private failed(error: unknown): ExecutorStop | undefined {
     if (error instanceof VmExitTaken) return undefined;
+    if (error instanceof WalkFailed) return this.guarded(() => this.cpu.raiseWalk(error.outcome, error.linear));
     if (error instanceof MachineStop) return { kind: 'unimplemented', what: error.what, bytes: this.bytesAtRip() };
     if (!(error instanceof GuestFault)) throw error;
     const event: DeliveredEvent = {
@@ -244,31 +269,48 @@ export class Executor {
       crossing = { frame: this.physical.frameAt(next), host: next & -PAGE_BYTES };
     }
     const frame = this.physical.frameAt(host);
+    this.protect(frame);
+    if (crossing) this.protect(crossing.frame);
     this.cache.add(frame, inPage, bits, instruction, crossing);
-    this.cpu.protectCode(frame);
-    if (crossing) this.cpu.protectCode(crossing.frame);
+  }
+
+  /** Before the first instruction of a frame is decoded: from now on its writes take the slow path. */
+  private protect(frame: number): void {
+    if (this.physical.codeFrames[frame] === 0) this.tlb.protectFrame(this.physical.frameOffset(frame));
+  }
+
+  /** Engine memory offset of a byte at the current privilege, or -1 where there is no memory; throws faults. */
+  private translate(low: number, high: number, kind: AccessKind): number {
+    const { translation } = this.cpu;
+    const outcome = translation.translate(low, high, kind, (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege);
+    if (outcome !== WALK_OK) throw new WalkFailed(outcome, join(low, high));
+    return translation.hostOffset;
   }
 
   /** Engine memory offset of a byte of code. */
   private hostOfCode(linear: bigint): number {
     const low = Number(BigInt.asIntN(32, linear));
     const high = Number(BigInt.asIntN(32, linear >> 32n));
-    const host = this.cpu.translate(low, high, EXECUTE);
-    if (host < 0) throw new MachineStop(`instruction fetch from address ${hex(this.cpu.deviceAddress)}, where there is no memory`);
+    const host = this.translate(low, high, EXECUTE);
+    if (host < 0) throw new MachineStop(`instruction fetch from address ${hex(this.cpu.translation.hostPhysical)}, where there is no memory`);
     return host;
   }
 
   private bytesAtRip(): Uint8Array {
     const record = this.state.get32(LAYOUT.record);
     const length = record === 0 ? 0 : this.cache.length(record);
-    return this.cpu.peekCode(this.state.linearRip, Math.max(length, 1));
+    try {
+      const linear = this.state.linearRip;
+      return Uint8Array.from({ length: Math.max(length, 1) }, (_, i) => Number(this.cpu.readSystem(linear + BigInt(i), 1)));
+    } catch {
+      return new Uint8Array(0);
+    }
   }
 
   private execute(): ExecutorStop | undefined {
     const state = this.state;
     const instruction = this.cache.instruction(state.get32(LAYOUT.record));
-    const next = state.rip + BigInt(instruction.length);
-    this.cpu.setNextRip(state.codeBits === 64 ? next : next & 0xffff_ffffn);
+    this.cpu.beginInstruction(instruction.length);
     try {
       this.implementation(instruction)(this.cpu, instruction);
     } catch (error) {
@@ -291,7 +333,7 @@ export class Executor {
     try {
       return body() || this.state.get32(LAYOUT.attention) !== 0 ? SLOW.DONE_LEAVE : SLOW.DONE;
     } catch (error) {
-      if (!(error instanceof GuestFault || error instanceof VmExitTaken || error instanceof MachineStop)) throw error;
+      if (!isForGuest(error)) throw error;
       this.pending = error;
       return SLOW.FAULT;
     }
@@ -316,7 +358,12 @@ export class Executor {
   private slowModify(low: number, high: number, what: number): number {
     return this.slow(() => {
       this.checkCanonical(low, high, what);
-      return this.readInto(low, high, what & 0xff, WRITE);
+      this.storing = true;
+      try {
+        return this.readInto(low, high, what & 0xff, WRITE);
+      } finally {
+        this.storing = false;
+      }
     });
   }
 
@@ -326,21 +373,29 @@ export class Executor {
     const inPage = low & (PAGE_BYTES - 1);
     let lowWord = 0;
     let highWord = 0;
-    const host = inPage + bytes <= PAGE_BYTES ? this.cpu.translate(low, high, kind) : -1;
+    const host = inPage + bytes <= PAGE_BYTES ? this.translate(low, high, kind) : -1;
     if (host >= 0) {
       const memory = this.physical.bytes;
       for (let i = Math.min(bytes, 4) - 1; i >= 0; i--) lowWord = (lowWord << 8) | memory[host + i]!;
       for (let i = bytes - 1; i >= 4; i--) highWord = (highWord << 8) | memory[host + i]!;
     } else {
       const linear = join(low, high);
-      const value =
-        kind === READ ? this.cpu.readLinear(linear, bytes as 1) : this.cpu.readForWrite(linear, bytes as 1);
+      if (kind === WRITE) this.checkWritable(linear, bytes);
+      const value = this.cpu.readLinear(linear, bytes as 1);
       lowWord = Number(value & 0xffff_ffffn) | 0;
       highWord = Number(value >> 32n) | 0;
     }
     state.set32(LAYOUT.transfer, lowWord);
     state.set32(LAYOUT.transfer + 4, highWord);
-    return this.reportWatched(low, high, bytes, 'read');
+    return this.hooks.accessed(low, high, bytes, 'read');
+  }
+
+  /** Faults now if a write that may cross pages would. */
+  private checkWritable(linear: bigint, bytes: number): void {
+    for (const address of [linear, linear + BigInt(bytes - 1)]) {
+      const at = BigInt.asUintN(this.state.codeBits === 64 ? 64 : 32, address);
+      this.translate(Number(BigInt.asIntN(32, at)), Number(BigInt.asIntN(32, at >> 32n)), WRITE);
+    }
   }
 
   private slowWrite(low: number, high: number, what: number): number {
@@ -348,12 +403,21 @@ export class Executor {
       this.checkCanonical(low, high, what);
       const bytes = what & 0xff;
       const inPage = low & (PAGE_BYTES - 1);
-      const host = inPage + bytes <= PAGE_BYTES ? this.cpu.translate(low, high, WRITE) : -1;
+      const host = inPage + bytes <= PAGE_BYTES ? this.translateForStore(low, high) : -1;
       let leave = false;
       if (host >= 0) leave = this.writeFrame(host, bytes);
       else this.cpu.writeLinear(join(low, high), bytes as 1, this.state.get64(LAYOUT.transfer));
-      return this.reportWatched(low, high, bytes, 'write') || leave;
+      return this.hooks.accessed(low, high, bytes, 'write') || leave;
     });
+  }
+
+  private translateForStore(low: number, high: number): number {
+    this.storing = true;
+    try {
+      return this.translate(low, high, WRITE);
+    } finally {
+      this.storing = false;
+    }
   }
 
   /** Stores the transfer slot; true where decoded code was dropped. */
@@ -370,12 +434,23 @@ export class Executor {
     return dropped;
   }
 
-  private reportWatched(low: number, high: number, bytes: number, access: 'read' | 'write'): boolean {
-    if (!this.cpu.isWatched(low, high, bytes)) return false;
-    this.hooks.watched(join(low, high), bytes, access);
-    return true;
+}
+
+/**
+ * A walk that failed. What the guest gets for it (a fault, a VM exit) is decided once the emitted loop has returned and the
+ * count of instructions is exact; the walker keeps the details until then.
+ */
+class WalkFailed {
+  readonly outcome: WalkOutcome;
+  readonly linear: bigint;
+  constructor(outcome: WalkOutcome, linear: bigint) {
+    this.outcome = outcome;
+    this.linear = linear;
   }
 }
+
+const isForGuest = (error: unknown): boolean =>
+  error instanceof WalkFailed || error instanceof GuestFault || error instanceof VmExitTaken || error instanceof MachineStop;
 
 const join = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 const hex = (value: number): string => `${value.toString(16).toUpperCase()}h`;

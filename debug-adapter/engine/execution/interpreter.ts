@@ -8,7 +8,7 @@
 import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from '../cpu/layout.ts';
 import { TLB_ENTRIES, TLB_ENTRY } from '../memory/tlb.ts';
 import { I32, I64, type FunctionWriter, type Label } from '../wasm/function.ts';
-import { ModuleWriter } from '../wasm/module.ts';
+import { ModuleWriter, type Signature } from '../wasm/module.ts';
 import { HANDLERS, PSEUDO_HANDLER, type Handler } from './handlers.ts';
 import { InterpreterBuilder, type Exits, type SlowImports } from './interpreter-builder.ts';
 import { OUTCOME, RECORD } from './record.ts';
@@ -34,7 +34,7 @@ const CODE_BITS_64 = 64;
 
 export function emitInterpreter(options: InterpreterOptions): Uint8Array {
   const module = new ModuleWriter(options.memoryPages);
-  const slowSignature = { parameters: [I32, I32, I32, I32], results: [I32] };
+  const slowSignature: Signature = { parameters: [I32, I32, I32, I32], results: [I32] };
   const read = module.importFunction('slowRead', slowSignature);
   const write = module.importFunction('slowWrite', slowSignature);
   const modify = module.importFunction('slowModify', slowSignature);

@@ -5,7 +5,9 @@
 import type { CodeBits, Program } from '../base/program.ts';
 import type { EptWalk, Walk, WalkAccess } from '../memory/walk-types.ts';
 import type { RegisterName } from '../cpu/registers.ts';
-import type { EntryCheckReport, VmExit, VmcsFieldKey, VmInstructionFailure } from '../vmx/types.ts';
+import type { FaultRecord } from '../cpu/context.ts';
+import type { VmExit, VmcsFieldKey, VmcsFieldWrite, VmxInstructionFailed } from '../vmx/types.ts';
+export type { FaultRecord } from '../cpu/context.ts';
 
 /**
  * - `bare`: the program owns the simulated machine and may run its own VMXON ... VMLAUNCH.
@@ -25,21 +27,6 @@ export interface MachineOptions {
 export type ConsoleSource = 'com1' | 'e9' | 'firmware';
 
 export type AddressSpace = 'linear' | 'guest-physical' | 'host-physical';
-
-/** How one event was delivered into the guest, kept to explain double and triple faults. */
-export interface FaultRecord {
-  /** Exception or interrupt vector. */
-  readonly vector: number;
-  /** `#PF`, `#GP` ...; `INT 21h` for interrupts. */
-  readonly name: string;
-  readonly errorCode: number | undefined;
-  /** Linear address of a page fault. */
-  readonly linear: bigint | undefined;
-  /** Where the faulting instruction is. */
-  readonly rip: bigint;
-  /** Why in one sentence, as far as the machine knows: `segment not present`, `write to a read-only page` ... */
-  readonly because: string;
-}
 
 /** One VM exit as the log keeps it. */
 export interface VmExitRecord {
@@ -99,29 +86,8 @@ export type Stop =
   /** The guest ended the machine (port F4h, 8900h); `status` is the process status isa-debug-exit defines. */
   | { readonly kind: 'power-off'; readonly status: number };
 
-export interface EntryFailure {
-  readonly instruction: 'VMLAUNCH' | 'VMRESUME' | 'VMXON' | 'VMCLEAR' | 'VMPTRLD' | 'VMREAD' | 'VMWRITE' | 'INVEPT' | 'INVVPID' | 'VMCALL' | 'VMXOFF' | 'VMPTRST' | 'VMFUNC';
-  readonly linear: bigint;
-  /** VMfailInvalid / VMfailValid(n), or undefined where the failure is a VM exit with bit 31 set. */
-  readonly failure: VmInstructionFailure | undefined;
-  /** Basic exit reason 33, 34 or 41 where entry failed after loading began. */
-  readonly exitReason: number | undefined;
-  readonly qualification: bigint;
-  /** Every check that fails (not only the first). */
-  readonly failed: readonly FailedCheck[];
-}
-
-export interface FailedCheck extends EntryCheckReport {
-  /** Where the fields of the check were last written. */
-  readonly lastWrites: readonly VmcsWrite[];
-}
-
-export interface VmcsWrite {
-  readonly field: VmcsFieldKey;
-  /** Undefined: never written since VMCLEAR. */
-  readonly instruction: number | undefined;
-  readonly linear: bigint | undefined;
-}
+/** A VMX instruction that failed, with every check that fails and where its fields were last written. */
+export type EntryFailure = VmxInstructionFailed;
 
 export interface Watchpoint {
   readonly id: number;
@@ -184,7 +150,7 @@ export interface Inspector {
   walkEpt(guestPhysical: number, access: WalkAccess, cpu: number): EptWalk | undefined;
   /** Guest-physical address of a current VMCS and all its fields; undefined where there is none. */
   vmcs(cpu: number): { readonly address: number; readonly launched: boolean; readonly fields: readonly VmcsFieldView[] } | undefined;
-  lastVmcsWrite(field: VmcsFieldKey, cpu: number): VmcsWrite;
+  lastVmcsWrite(field: VmcsFieldKey, cpu: number): VmcsFieldWrite;
   /** Devices with their registers, for views. */
   devices(): readonly { readonly name: string; readonly registers: readonly { readonly name: string; readonly value: number; readonly meaning: string }[] }[];
 }

@@ -1,0 +1,76 @@
+/** A guest's state gathered while its hypervisor runs: general registers from the processor, the rest from the VMCS. */
+import { EFER } from '../cpu/control-bits.ts';
+import { CPU_STATE_BYTES, LAYOUT, SEGMENT_LAYOUT } from '../cpu/layout.ts';
+import { CpuState } from '../cpu/state.ts';
+import { ACCESS_RIGHTS } from '../cpu/state.ts';
+import { isProtected, isVirtual8086 } from '../cpu/modes.ts';
+import { SEGMENT_FIELDS, WHOLE_REGISTERS } from '../vmx/exit.ts';
+import { VMX_NON_ROOT } from '../cpu/control-bits.ts';
+import type { Vmcs } from '../vmx/vmcs.ts';
+import type { VmcsFieldKey } from '../vmx/types.ts';
+
+const RSP_AT = LAYOUT.gpr + 8 * 4;
+
+/** Fields that hold a register whole, besides those that every exit saves. */
+const FIELDS: readonly (readonly [VmcsFieldKey, number])[] = [
+  ...WHOLE_REGISTERS,
+  ['GUEST_CR0', LAYOUT.cr0],
+  ['GUEST_DR7', LAYOUT.dr7],
+  ['GUEST_IA32_EFER', LAYOUT.efer],
+  ['GUEST_IA32_PAT', LAYOUT.pat],
+  ['GUEST_IA32_DEBUGCTL', LAYOUT.debugctl],
+  ['EPT_POINTER', LAYOUT.eptPointer],
+];
+const NARROW_FIELDS: readonly (readonly [VmcsFieldKey, number])[] = [
+  ['GUEST_GDTR_LIMIT', LAYOUT.gdtrLimit],
+  ['GUEST_IDTR_LIMIT', LAYOUT.idtrLimit],
+  ['GUEST_ACTIVITY', LAYOUT.activity],
+  ['GUEST_INTERRUPTIBILITY', LAYOUT.interruptibility],
+];
+
+/** A copy of the processor state as the guest will find it at the next VM entry. */
+export function guestStateOf(cpu: CpuState, vmcs: Vmcs): CpuState {
+  const copy = new CpuState({ buffer: new ArrayBuffer(CPU_STATE_BYTES) }, 0, cpu.index);
+  copy.words.set(cpu.words);
+  for (const [field, at] of FIELDS) copy.set64(at, vmcs.read(field));
+  for (const [field, at] of NARROW_FIELDS) copy.set32(at, vmcs.low(field));
+  for (const segment of SEGMENT_FIELDS)
+    copy.setSegment(segment.name, {
+      selector: vmcs.low(segment.selector),
+      base: vmcs.read(segment.base),
+      limit: vmcs.low(segment.limit),
+      accessRights: vmcs.low(segment.rights),
+    });
+  copy.rflags = vmcs.low('GUEST_RFLAGS');
+  copy.set32(LAYOUT.vmxMode, VMX_NON_ROOT);
+  deriveMode(copy);
+  return copy;
+}
+
+/** Writes a changed copy back: general registers to the processor, the rest to the VMCS. RSP is in both. */
+export function keepGuestState(copy: CpuState, cpu: CpuState, vmcs: Vmcs): void {
+  for (let at = LAYOUT.gpr; at < LAYOUT.zero; at += 8) if (at !== RSP_AT) cpu.set64(at, copy.get64(at));
+  const write = (field: VmcsFieldKey, value: bigint) => {
+    if (vmcs.read(field) !== value) vmcs.programWrite(field, value, undefined);
+  };
+  for (const [field, at] of FIELDS) write(field, copy.get64(at));
+  for (const [field, at] of NARROW_FIELDS) write(field, BigInt(copy.get32(at) >>> 0));
+  for (const segment of SEGMENT_FIELDS) {
+    const value = copy.segment(segment.name);
+    write(segment.selector, BigInt(value.selector));
+    write(segment.base, value.base);
+    write(segment.limit, BigInt(copy.get32(segment.at + SEGMENT_LAYOUT.limit) >>> 0));
+    write(segment.rights, BigInt(value.accessRights));
+  }
+  write('GUEST_RFLAGS', BigInt(copy.rflags >>> 0));
+}
+
+/** CPL and code size, as `Processor.modeChanged` derives them. */
+function deriveMode(state: CpuState): void {
+  const ss = state.accessRights('SS');
+  const cs = state.accessRights('CS');
+  const cpl = !isProtected(state) ? 0 : isVirtual8086(state) ? 3 : (ss >> ACCESS_RIGHTS.DPL_BIT) & 3;
+  const long = (state.get32(LAYOUT.efer) & EFER.LMA) !== 0 && (cs & ACCESS_RIGHTS.L) !== 0;
+  state.set32(LAYOUT.cpl, cpl);
+  state.set32(LAYOUT.codeBits, long ? 64 : (cs & ACCESS_RIGHTS.DB) !== 0 ? 32 : 16);
+}

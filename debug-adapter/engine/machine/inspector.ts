@@ -1,0 +1,135 @@
+/** Reads a machine for views. Nothing here sets an accessed bit, fills a TLB entry or pops a FIFO. */
+import { ACTIVITY, CR0, CR4, EFER, VMX_NON_ROOT, VMX_ROOT } from '../cpu/control-bits.ts';
+import { LAYOUT, SEGMENT_NAMES } from '../cpu/layout.ts';
+import { isProtected, isVirtual8086 } from '../cpu/modes.ts';
+import type { RegisterName } from '../cpu/registers.ts';
+import type { CpuState } from '../cpu/state.ts';
+import { loadPagingRegisters, privilegeAt } from '../cpu/translation.ts';
+import { meaningOf } from '../devices/device.ts';
+import { newPagingRegisters, USER } from '../memory/paging.ts';
+import { PAGE_BYTES } from '../memory/physical.ts';
+import { reportEptWalk, reportWalk } from '../memory/walk-report.ts';
+import type { EptWalk, Walk, WalkAccess } from '../memory/walk-types.ts';
+import { VMCS_FIELD_KEYS } from '../vmx/vmcs-fields.ts';
+import type { VmcsFieldKey, VmcsFieldWrite } from '../vmx/types.ts';
+import type { Power } from './power.ts';
+import type { AddressSpace, CpuModeView, Inspector, SegmentView, VmcsFieldView } from './types.ts';
+
+export class MachineInspector implements Inspector {
+  private readonly power: () => Power;
+  /** The state views show: the guest's, also while a handler of the built-in hypervisor runs. */
+  private readonly shown: () => CpuState;
+
+  constructor(power: () => Power, shown: () => CpuState) {
+    this.power = power;
+    this.shown = shown;
+  }
+
+  mode(_cpu: number): CpuModeView {
+    const state = this.shown();
+    const cr0 = state.get32(LAYOUT.cr0);
+    const cr4 = state.get32(LAYOUT.cr4);
+    const long = (state.get32(LAYOUT.efer) & EFER.LMA) !== 0;
+    const operation = !isProtected(state)
+      ? 'real'
+      : isVirtual8086(state)
+        ? 'virtual-8086'
+        : state.codeBits === 64
+          ? '64-bit'
+          : long
+            ? 'compatibility'
+            : 'protected';
+    const paging = (cr0 & CR0.PG) === 0 ? 'off' : long ? '4-level' : (cr4 & CR4.PAE) !== 0 ? 'PAE' : '32-bit';
+    const mode = state.get32(LAYOUT.vmxMode);
+    const activity = state.get32(LAYOUT.activity);
+    return {
+      operation,
+      bits: state.codeBits,
+      cpl: state.cpl as 0 | 1 | 2 | 3,
+      paging,
+      vmx: mode === VMX_NON_ROOT ? 'non-root' : mode === VMX_ROOT ? 'root' : 'off',
+      activity:
+        activity === ACTIVITY.active ? 'active' : activity === ACTIVITY.hlt ? 'hlt' : activity === ACTIVITY.shutdown ? 'shutdown' : 'wait-for-sipi',
+    };
+  }
+
+  register(_cpu: number, name: RegisterName): bigint {
+    return this.shown().register(name);
+  }
+
+  segments(_cpu: number): readonly SegmentView[] {
+    const state = this.shown();
+    return SEGMENT_NAMES.map((name) => ({ name, ...state.segment(name) }));
+  }
+
+  readMemory(space: AddressSpace, address: bigint, bytes: number, _cpu: number): Uint8Array {
+    const out = new Uint8Array(bytes);
+    let done = 0;
+    while (done < bytes) {
+      const at = address + BigInt(done);
+      const length = Math.min(bytes - done, PAGE_BYTES - Number(at & BigInt(PAGE_BYTES - 1)));
+      const physical = this.hostPhysical(space, at);
+      const part = physical === undefined ? new Uint8Array(0) : this.power().physical.peek(physical, length);
+      out.set(part, done);
+      done += part.length;
+      if (part.length < length) return out.subarray(0, done);
+    }
+    return out;
+  }
+
+  /** Host-physical address behind an address of any space; undefined where nothing is mapped. */
+  hostPhysical(space: AddressSpace, address: bigint): number | undefined {
+    switch (space) {
+      case 'linear':
+        return this.walk(address, { kind: 'read', user: false }, 0).hostPhysical;
+      case 'guest-physical': {
+        const guestPhysical = Number(address);
+        const walk = this.walkEpt(guestPhysical, { kind: 'read', user: false }, 0);
+        const { guestBase } = this.power();
+        if (walk === undefined) return guestPhysical + guestBase;
+        // Pages that the built-in hypervisor has not mapped yet are there all the same.
+        return walk.hostPhysical ?? (guestBase > 0 ? guestPhysical + guestBase : undefined);
+      }
+      case 'host-physical':
+        return Number(address);
+    }
+  }
+
+  private registers() {
+    const registers = newPagingRegisters(this.power().cpu.physicalBits);
+    loadPagingRegisters(this.shown(), registers);
+    return registers;
+  }
+
+  walk(linear: bigint, access: WalkAccess, _cpu: number): Walk {
+    const privilege = access.user ? USER : privilegeAt(this.shown(), 0);
+    return reportWalk(this.power().physical, this.registers(), linear, access, privilege);
+  }
+
+  walkEpt(guestPhysical: number, access: WalkAccess, _cpu: number): EptWalk | undefined {
+    return reportEptWalk(this.power().physical, this.registers(), guestPhysical, access);
+  }
+
+  vmcs(_cpu: number): { readonly address: number; readonly launched: boolean; readonly fields: readonly VmcsFieldView[] } | undefined {
+    const { vmx } = this.power();
+    const current = vmx.current;
+    if (current === undefined) return undefined;
+    const keys = VMCS_FIELD_KEYS.filter((key) => vmx.capabilities.hasField(key));
+    return {
+      address: current.address,
+      launched: current.launched,
+      fields: keys.map((key) => ({ key, value: current.read(key) })),
+    };
+  }
+
+  lastVmcsWrite(field: VmcsFieldKey, _cpu: number): VmcsFieldWrite {
+    return this.power().vmx.lastWrite(field);
+  }
+
+  devices() {
+    return this.power().board.bus.placements.map(({ device }) => ({
+      name: device.name,
+      registers: device.registers().map((register) => ({ name: register.name, value: register.value, meaning: meaningOf(register) })),
+    }));
+  }
+}

@@ -1,0 +1,364 @@
+/** One whole machine: runs it, stops it, tells why. */
+import { ACTIVITY, VMX_NON_ROOT } from '../cpu/control-bits.ts';
+import type { DeliveredEvent } from '../cpu/context.ts';
+import { IF } from '../cpu/flags.ts';
+import { MachineStop, vectorName } from '../cpu/guest-fault.ts';
+import { LAYOUT, SEGMENT_NAMES } from '../cpu/layout.ts';
+import type { RegisterName } from '../cpu/registers.ts';
+import type { StartState } from '../cpu/start-state.ts';
+import type { ExecutorStop } from '../execution/executor.ts';
+import { BOOT_SECTOR_ADDRESS, SECTOR_BYTES } from '../loader/binary.ts';
+import { buildFirmwareImage } from '../loader/firmware/image.ts';
+import { callFirmware } from '../loader/firmware/services.ts';
+import { unreachable } from '../base/unreachable.ts';
+import type { ExitName, VmExit, VmcsFieldKey } from '../vmx/types.ts';
+import { setRegister } from './edit-register.ts';
+import { ExitLog } from './exit-log.ts';
+import { firmwareContext } from './firmware-context.ts';
+import { MachineInspector } from './inspector.ts';
+import { Power } from './power.ts';
+import { prepareStart, writerOf } from './start-state.ts';
+import type {
+  AddressSpace,
+  FaultRecord,
+  HandlerState,
+  Inspector,
+  Machine,
+  MachineOptions,
+  RunRequest,
+  Stop,
+  StopConditions,
+  VmExitRecord,
+  Watchpoint,
+} from './types.ts';
+import { GuestUnderHypervisor } from './under-hypervisor.ts';
+
+const NO_CONDITIONS: StopConditions = {
+  breakpoints: new Set(),
+  watchpoints: [],
+  vmExit: () => false,
+  exception: () => false,
+  vmEntryFailure: false,
+};
+
+/** Times a halted processor may be skipped to the next device event within one `run` before it reports back. */
+const IDLE_EVENTS_PER_RUN = 10_000;
+
+export class HyperstepMachine implements Machine {
+  readonly options: MachineOptions;
+  readonly cpuCount = 1;
+  readonly inspect: Inspector;
+  private power: Power;
+  private exitLog = new ExitLog();
+  private under: GuestUnderHypervisor | undefined;
+  private conditions: StopConditions = NO_CONDITIONS;
+  /** Found while something was running; `run` returns it at the next boundary. */
+  private found: Stop | undefined;
+  /** The machine is over: every further `run` says so again. */
+  private over: Stop | undefined;
+
+  constructor(options: MachineOptions) {
+    this.options = options;
+    this.power = this.powerOn();
+    this.inspect = new MachineInspector(
+      () => this.power,
+      () => this.under?.guestState() ?? this.power.state,
+    );
+  }
+
+  // Life.
+
+  private powerOn(): Power {
+    const { program, mode, memoryBytes } = this.options;
+    const power = new Power({
+      mode,
+      memoryBytes,
+      board: {
+        print: (byte, source) => this.options.onConsole(Uint8Array.of(byte), source),
+        powerOff: (status) => this.end({ kind: 'power-off', status }),
+        resetRequested: () => this.end({ kind: 'halted', because: 'the guest asked for a reset (port 92h bit 0)' }),
+        firmwareCall: () => this.firmwareCall(),
+      },
+      hooks: {
+        interceptException: (event) => this.conditions.exception(this.faultOf(event)),
+        accessed: (low, high, bytes, access) => this.accessed(low, high, bytes, access),
+      },
+      vmxEvents: {
+        exit: (exit, guestRip, guestLinearRip) => this.vmExit(exit, guestRip, guestLinearRip),
+        instructionFailed: (failure) => {
+          if (this.conditions.vmEntryFailure) this.stopSoon({ kind: 'vm-entry-failure', report: failure });
+        },
+      },
+    });
+    this.power = power;
+    this.exitLog = new ExitLog();
+    this.found = undefined;
+    this.over = undefined;
+    const writer = writerOf(power.physical, power.guestBase);
+    if (program.boot.kind === 'boot-sector') {
+      for (const segment of buildFirmwareImage()) writer.write(segment.address, segment.bytes);
+      writer.write(BOOT_SECTOR_ADDRESS, program.boot.disk.subarray(0, SECTOR_BYTES));
+      power.board.initializeByFirmware();
+    }
+    for (const segment of program.segments) writer.write(segment.address, segment.bytes);
+    const start = prepareStart(program, memoryBytes, writer);
+    if (mode === 'vm') this.under = new GuestUnderHypervisor(power, memoryBytes, start);
+    else {
+      this.under = undefined;
+      applyStart(power, start);
+    }
+    this.applyConditions();
+    return power;
+  }
+
+  reset(): void {
+    this.powerOn();
+  }
+
+  private end(stop: Stop): void {
+    this.over ??= stop;
+    this.power.executor.interrupt();
+  }
+
+  private stopSoon(stop: Stop): void {
+    this.found ??= stop;
+    this.power.executor.interrupt();
+  }
+
+  // What happens while it runs.
+
+  private firmwareCall(): void {
+    const { power } = this;
+    const { boot } = this.options.program;
+    const state = this.under?.guestState() ?? power.state;
+    const context = firmwareContext({
+      state,
+      physical: power.physical,
+      guestBase: power.guestBase,
+      systemControlA: power.board.systemControlA,
+      teletype: (byte) => this.options.onConsole(Uint8Array.of(byte), 'firmware'),
+    });
+    const disk = boot.kind === 'boot-sector' ? boot.disk : new Uint8Array(0);
+    const result = callFirmware(context, { disk, memoryBytes: this.options.memoryBytes });
+    switch (result.kind) {
+      case 'done':
+        this.under?.keepGuestState(state);
+        return;
+      case 'reset':
+        this.end({ kind: 'halted', because: 'the guest jumped to the reset vector' });
+        return;
+      case 'unimplemented':
+        throw new MachineStop(result.what);
+      default:
+        unreachable(result, 'firmware result');
+    }
+  }
+
+  private vmExit(exit: VmExit, guestRip: bigint, guestLinearRip: bigint): void {
+    const record = this.exitLog.add(0, this.power.state.retired, exit, guestRip, guestLinearRip);
+    if (this.under) {
+      this.under.begin(record);
+      this.power.executor.interrupt();
+    }
+    if (this.conditions.vmExit(record)) this.stopSoon({ kind: 'vm-exit', record });
+  }
+
+  private faultOf(event: DeliveredEvent): FaultRecord {
+    return {
+      vector: event.vector,
+      name: vectorName(event.vector),
+      errorCode: event.errorCode,
+      linear: event.linear,
+      rip: this.power.state.rip,
+      because: event.because ?? '',
+    };
+  }
+
+  private accessed(low: number, high: number, bytes: number, access: 'read' | 'write'): boolean {
+    if (this.conditions.watchpoints.length === 0) return false;
+    const linear = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+    const hit = this.conditions.watchpoints.find((point) => touches(point, linear, bytes, access));
+    if (hit === undefined) return false;
+    this.stopSoon({ kind: 'watchpoint', id: hit.id, linear, access });
+    return true;
+  }
+
+  // Running.
+
+  setStopConditions(conditions: StopConditions): void {
+    this.conditions = conditions;
+    this.applyConditions();
+  }
+
+  private applyConditions(): void {
+    const { executor, cpu } = this.power;
+    executor.cache.setBreakpointOffsets(new Set([...this.conditions.breakpoints].map((linear) => Number(linear & 0xfffn))));
+    cpu.translation.watchPages(this.conditions.watchpoints.flatMap(pagesOf));
+  }
+
+  run(request: RunRequest): Stop {
+    let left = request.maxInstructions;
+    let ignore = request.ignoreFirstBreakpoint;
+    let idleEvents = 0;
+    for (;;) {
+      const found = this.found ?? this.over;
+      if (found) {
+        this.found = undefined;
+        return found;
+      }
+      const { under } = this;
+      if (under?.handler) {
+        if (request.handlerSteps === 'stop' && left <= 0) return { kind: 'handler-step', state: under.handler };
+        const stop = this.guarded(() => (request.handlerSteps === 'stop' ? under.step() : under.finish()));
+        if (stop) return stop;
+        if (request.handlerSteps === 'stop' && --left <= 0 && !this.found && !this.over)
+          return { kind: 'handler-step', state: under.handler };
+        continue;
+      }
+      if (left <= 0) return { kind: 'budget' };
+      const stop = this.power.executor.run(left, ignore);
+      left = this.power.executor.left;
+      if (stop.kind === 'budget' && left > 0 && left === request.maxInstructions) {
+        // A string instruction used up its share of iterations: that is not a step yet.
+        if (request.maxInstructions > 1) return { kind: 'budget' };
+        ignore = true;
+        continue;
+      }
+      if (stop.kind === 'inactive') {
+        const halted = this.idle(++idleEvents);
+        if (halted) return halted;
+        continue;
+      }
+      const told = this.told(stop);
+      if (told) return told;
+      ignore = stop.kind === 'breakpoint';
+    }
+  }
+
+  /** What an executor's stop means outside; undefined to go on. */
+  private told(stop: Exclude<ExecutorStop, { kind: 'inactive' }>): Stop | undefined {
+    const { state } = this.power;
+    switch (stop.kind) {
+      case 'budget':
+        return { kind: 'budget' };
+      case 'breakpoint': {
+        const linear = state.linearRip;
+        // The same page may be mapped elsewhere, or only the page offset agrees.
+        return this.conditions.breakpoints.has(linear) ? { kind: 'breakpoint', linear } : undefined;
+      }
+      case 'exception':
+        return { kind: 'exception', fault: this.faultOf(stop.event) };
+      case 'unimplemented':
+        return { kind: 'unimplemented', what: stop.what, bytes: stop.bytes, linear: state.linearRip };
+      case 'interrupted':
+        return undefined;
+      default:
+        return unreachable(stop, 'executor stop');
+    }
+  }
+
+  /** The processor is halted or shut down. */
+  private idle(events: number): Stop | undefined {
+    const { state, cpu } = this.power;
+    if (state.get32(LAYOUT.activity) === ACTIVITY.shutdown) {
+      const chain = cpu.faultChain;
+      return (this.over = { kind: 'triple-fault', chain: [...chain] });
+    }
+    const exits = state.get32(LAYOUT.vmxMode) === VMX_NON_ROOT && cpu.intercepts.externalInterruptsExit();
+    if ((state.systemFlags & IF) === 0 && !exits)
+      return { kind: 'halted', because: 'HLT with interrupts disabled (RFLAGS.IF = 0): nothing can wake the processor' };
+    if (!this.power.skipToNextEvent()) return { kind: 'halted', because: 'HLT, and no device will ever interrupt' };
+    return events >= IDLE_EVENTS_PER_RUN ? { kind: 'budget' } : undefined;
+  }
+
+  /** Runs hypervisor code; what it cannot emulate stops the machine by name. */
+  private guarded(body: () => 'waits' | 'done'): Stop | undefined {
+    try {
+      if (body() === 'waits' && !this.power.skipToNextEvent())
+        return { kind: 'halted', because: 'the guest executed HLT, and no device will ever interrupt' };
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof MachineStop)) throw error;
+      const state = this.under?.guestState() ?? this.power.state;
+      return (this.over = { kind: 'unimplemented', what: error.what, bytes: new Uint8Array(0), linear: state.linearRip });
+    }
+  }
+
+  // What it shows and lets be changed.
+
+  get instructionsRetired(): number {
+    return this.power.state.retired;
+  }
+  get exits(): readonly VmExitRecord[] {
+    return this.exitLog.records;
+  }
+  get exitCounts(): ReadonlyMap<ExitName, number> {
+    return this.exitLog.counts;
+  }
+  get handler(): HandlerState | undefined {
+    return this.under?.handler;
+  }
+  get crossings(): number {
+    return this.power.executor.crossings;
+  }
+
+  setRegister(_cpu: number, name: RegisterName, value: bigint): string | undefined {
+    const shadow = this.under?.guestState();
+    const problem = setRegister(this.power.cpu, shadow ?? this.power.state, name, value);
+    if (problem === undefined && shadow) this.under?.keepGuestState(shadow);
+    return problem;
+  }
+  setVmcsField(_cpu: number, field: VmcsFieldKey, value: bigint): string | undefined {
+    return this.power.vmx.setField(field, value);
+  }
+
+  writeMemory(space: AddressSpace, address: bigint, bytes: Uint8Array, _cpu: number): number {
+    const inspector = this.inspect as MachineInspector;
+    let done = 0;
+    while (done < bytes.length) {
+      const at = address + BigInt(done);
+      const length = Math.min(bytes.length - done, 4096 - Number(at & 0xfffn));
+      const physical = inspector.hostPhysical(space, at);
+      if (physical === undefined) break;
+      const written = this.power.physical.poke(physical, bytes.subarray(done, done + length));
+      done += written;
+      if (written < length) break;
+    }
+    return done;
+  }
+
+  sendInput(bytes: Uint8Array): void {
+    this.power.board.com1.receive(bytes);
+    this.power.cpu.requestAttention();
+  }
+}
+
+const touches = (point: Watchpoint, linear: bigint, bytes: number, access: 'read' | 'write'): boolean =>
+  (point.access === 'readWrite' || point.access === access) &&
+  linear < point.linear + BigInt(point.bytes) &&
+  point.linear < linear + BigInt(bytes);
+
+function pagesOf({ linear, bytes }: Watchpoint): bigint[] {
+  const pages: bigint[] = [];
+  for (let at = linear & ~0xfffn; at < linear + BigInt(bytes); at += 0x1000n) pages.push(at);
+  return pages;
+}
+
+/** Puts a start state into the processor. */
+export function applyStart(power: Power, start: StartState): void {
+  const { state, cpu } = power;
+  start.general.forEach((value, index) => state.setGpr(index, value));
+  state.rip = start.rip;
+  state.rflags = start.rflags;
+  for (const name of SEGMENT_NAMES) state.setSegment(name, start.segments[name]);
+  state.set64(LAYOUT.gdtrBase, start.gdtr.base);
+  state.set32(LAYOUT.gdtrLimit, start.gdtr.limit);
+  state.set64(LAYOUT.idtrBase, start.idtr.base);
+  state.set32(LAYOUT.idtrLimit, start.idtr.limit);
+  state.set64(LAYOUT.cr0, BigInt(start.cr0 >>> 0));
+  state.set64(LAYOUT.cr3, start.cr3);
+  state.set64(LAYOUT.cr4, BigInt(start.cr4 >>> 0));
+  state.set64(LAYOUT.efer, BigInt(start.efer >>> 0));
+  cpu.flushTlb('all');
+  cpu.modeChanged();
+}

@@ -1,0 +1,146 @@
+/** Everything a machine has from power-on to the next: built anew by each reset. */
+import { EXTENDED_MEMORY, FIRMWARE_ROM, memoryMap } from '../base/memory-map.ts';
+import { Processor } from '../cpu/cpu.ts';
+import { MachineStop } from '../cpu/guest-fault.ts';
+import { CpuState } from '../cpu/state.ts';
+import { createEngineMemory, engineMap } from '../execution/engine-memory.ts';
+import { Executor, type ExecutorHooks } from '../execution/executor.ts';
+import { DEFERRED_INSTRUCTIONS } from '../instructions/deferred.ts';
+import { SYSTEM_INSTRUCTIONS } from '../instructions/system/index.ts';
+import type { SystemInstruction } from '../instructions/system-instruction.ts';
+import { buildFirmwareImage } from '../loader/firmware/image.ts';
+import { PAGE_BYTES, PhysicalMemory } from '../memory/physical.ts';
+import { Tlb } from '../memory/tlb.ts';
+import type { VmxEvents } from '../vmx/types.ts';
+import { PROCESSOR_FACTS } from '../vmx/capabilities.ts';
+import { Vmx, VMX_INSTRUCTIONS, VmxCapabilities } from '../vmx/index.ts';
+import { Board, type BoardOptions } from './board.ts';
+import type { MachineMode } from './types.ts';
+
+/** In mode `vm` the hypervisor has the memory below, the guest begins here. */
+const GUEST_BASE = 0x100_0000;
+const HOST_MEMORY_BYTES = GUEST_BASE;
+
+const VIDEO_MEMORY = 0xa_0000;
+const OPTION_ROMS = 0xc_0000;
+
+const INSTRUCTIONS: ReadonlyMap<number, SystemInstruction> = new Map([
+  ...SYSTEM_INSTRUCTIONS,
+  ...VMX_INSTRUCTIONS,
+  ...DEFERRED_INSTRUCTIONS,
+]);
+
+export interface PowerOptions {
+  readonly mode: MachineMode;
+  readonly memoryBytes: number;
+  readonly board: Omit<BoardOptions, 'memoryBytes' | 'processors' | 'now'>;
+  readonly hooks: Pick<ExecutorHooks, 'interceptException' | 'accessed'>;
+  readonly vmxEvents: VmxEvents;
+}
+
+export class Power {
+  readonly state: CpuState;
+  readonly physical: PhysicalMemory;
+  readonly cpu: Processor;
+  readonly vmx: Vmx;
+  readonly board: Board;
+  readonly executor: Executor;
+  /** Host-physical address of guest-physical 0. */
+  readonly guestBase: number;
+  /** Ticks that passed while the processor was halted. */
+  idleTicks = 0;
+  /** Tick at which a device wants attention; recomputed after each port access. */
+  private due = 0;
+
+  constructor(options: PowerOptions) {
+    const { memoryBytes } = options;
+    this.guestBase = options.mode === 'vm' ? GUEST_BASE : 0;
+    const top = Math.max(...memoryMap(memoryBytes).map(({ base, bytes }) => base + bytes));
+    const frames = Math.ceil((memoryBytes + EXTENDED_MEMORY + HOST_MEMORY_BYTES) / PAGE_BYTES);
+    const map = engineMap(frames);
+    const memory = createEngineMemory(map);
+    this.state = new CpuState(memory, map.cpuStates, 0);
+    this.physical = new PhysicalMemory(memory, map.pool, frames, (this.guestBase + top) / PAGE_BYTES, unmapped);
+    this.declareMemory(memoryBytes);
+    const tlb = new Tlb(memory, map.tlb);
+    this.board = new Board({ ...options.board, memoryBytes, processors: 1, now: () => this.now });
+    this.cpu = new Processor({
+      state: this.state,
+      physical: this.physical,
+      tlb,
+      ports: {
+        read: (port, bytes) => this.afterPort(this.board.ports.read(port, bytes)),
+        write: (port, bytes, value) => {
+          this.board.ports.write(port, bytes, value);
+          this.afterPort(0);
+        },
+      },
+      interruptController: this.board.interrupts,
+      instructionsRetired: () => this.state.retired,
+      ticksPerInstruction: 1,
+      idleTicks: () => this.idleTicks,
+    });
+    this.vmx = new Vmx(this.cpu, new VmxCapabilities(PROCESSOR_FACTS), options.vmxEvents);
+    this.cpu.plug(this.vmx.intercepts, this.vmx.port);
+    const hooks: ExecutorHooks = {
+      ...options.hooks,
+      untilNextEvent: () => Math.max(1, this.due - this.now),
+      catchUp: () => this.catchUp(),
+    };
+    this.executor = new Executor(memory, map, this.cpu, tlb, INSTRUCTIONS, hooks);
+    this.cpu.reset();
+    this.afterPort(0);
+  }
+
+  /** Ticks since power-on: instructions retired plus time spent halted. */
+  get now(): number {
+    return this.state.retired + this.idleTicks;
+  }
+
+  private afterPort(value: number): number {
+    this.due = this.board.nextEvent() ?? Number.MAX_SAFE_INTEGER;
+    return value;
+  }
+
+  private catchUp(): void {
+    if (this.now < this.due) return;
+    this.board.advance();
+    this.afterPort(0);
+  }
+
+  /** Lets time pass until a device does something; false where nothing will. */
+  skipToNextEvent(): boolean {
+    const event = this.board.nextEvent();
+    if (event === undefined) return false;
+    this.idleTicks += Math.max(0, event - this.now);
+    this.due = 0;
+    this.catchUp();
+    return true;
+  }
+
+  /** RAM, video memory and the firmware's ROM, in the guest's map at `guestBase`; the hypervisor's own memory below it. */
+  private declareMemory(memoryBytes: number): void {
+    const declare = (base: number, bytes: number, kind: 'ram' | 'rom') =>
+      this.physical.setPages((this.guestBase + base) / PAGE_BYTES, Math.floor(bytes / PAGE_BYTES), kind);
+    if (this.guestBase > 0) this.physical.setPages(0, HOST_MEMORY_BYTES / PAGE_BYTES, 'ram');
+    declare(0, VIDEO_MEMORY, 'ram');
+    declare(VIDEO_MEMORY, OPTION_ROMS - VIDEO_MEMORY, 'ram');
+    // No option ROMs are fitted, but kernels look for them.
+    declare(OPTION_ROMS, EXTENDED_MEMORY - OPTION_ROMS, 'rom');
+    for (const { base, bytes } of memoryMap(memoryBytes)) if (base >= EXTENDED_MEMORY) declare(base, bytes, 'ram');
+    for (const segment of buildFirmwareImage())
+      if (segment.address === FIRMWARE_ROM) this.physical.poke(this.guestBase + segment.address, segment.bytes);
+  }
+}
+
+/** Nothing answers outside memory: the machine stops rather than guess what device was meant. */
+const unmapped = {
+  read(address: number): number {
+    throw new MachineStop(`read from physical address ${hex(address)}, where there is neither memory nor a device`);
+  },
+  write(address: number): void {
+    throw new MachineStop(`write to physical address ${hex(address)}, where there is neither memory nor a device`);
+  },
+};
+
+const hex = (address: number): string => `${address.toString(16).toUpperCase()}h`;
