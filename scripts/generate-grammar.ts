@@ -1,6 +1,6 @@
 /** `npx tsx scripts/generate-grammar.ts`: writes the TextMate grammar; a test fails while it differs from the assembler. */
 import { writeFileSync } from 'node:fs';
-import { listMnemonics } from '../debug-adapter/engine/assembler/instruction/forms.ts';
+import { listMnemonics } from '../debug-adapter/engine/index.ts';
 import { grammarText } from './lib/grammar.ts';
 import { fromRoot } from './lib/root.ts';
 

@@ -58,6 +58,16 @@ class NodeTree implements vscode.TreeDataProvider<ViewNode> {
     return treeItem(node);
   }
 
+  /** Only roots are revealed, and they have none. */
+  getParent(): undefined {
+    return undefined;
+  }
+
+  /** The first node, where there is one. */
+  get first(): ViewNode | undefined {
+    return this.#roots[0];
+  }
+
   getChildren(node?: ViewNode): ViewNode[] {
     return [...(node === undefined ? this.#roots : (node.children ?? []))];
   }
@@ -128,9 +138,12 @@ export class SessionView implements vscode.Disposable {
     this.#tree.show(shown.roots);
   }
 
-  /** Brings the view to the front, opened. */
+  /** Brings the view to the front, opened, and loads it again; its first node comes into sight. */
   async reveal(): Promise<void> {
     await vscode.commands.executeCommand(`${this.#options.id}.focus`);
+    await this.refresh();
+    const { first } = this.#tree;
+    if (first !== undefined) await this.#view.reveal(first, { select: false });
   }
 
   #follow({ session, kind }: SessionChange): void {

@@ -110,6 +110,6 @@ describe('debugging 00-hello', () => {
       vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === 'hyperstep-memory')?.getText(),
     );
     // xor ax, ax
-    assert.match(text, /^0000000000007c00 {2}31 c0 /m);
+    assert.match(text, /^00007c00 {2}31 c0 /m);
   });
 });

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createOnigScanner, createOnigString, loadWASM } from 'vscode-oniguruma';
 import { INITIAL, parseRawGrammar, Registry, type IGrammar } from 'vscode-textmate';
-import { listMnemonics } from '../../debug-adapter/engine/assembler/instruction/forms.ts';
+import { listMnemonics } from '../../debug-adapter/engine/index.ts';
 import { classesOf, grammarText } from '../../scripts/lib/grammar.ts';
 import { fromRoot } from '../../scripts/lib/root.ts';
 

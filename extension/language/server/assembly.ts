@@ -1,9 +1,7 @@
 /** One program as the language server's features see it. */
-import type { AssemblyResult } from '../../../debug-adapter/engine/assembler/assemble.ts';
+import type { AssemblyResult } from '../../../debug-adapter/engine/index.ts';
 
-export type { Diagnostic } from '../../../debug-adapter/engine/base/diagnostic.ts';
-export type { ProgramSymbol } from '../../../debug-adapter/engine/base/program.ts';
-export type { SymbolReference } from '../../../debug-adapter/engine/assembler/symbols.ts';
+export type { Diagnostic, ProgramSymbol, SymbolReference } from '../../../debug-adapter/engine/index.ts';
 
 /** A document and everything it includes, assembled. Files are named as the reader names them. */
 export type Assembly = Pick<AssemblyResult, 'diagnostics' | 'references' | 'symbols' | 'includedFiles'>;

@@ -1,9 +1,13 @@
 /** What the language server asks the engine, in the shapes its features use. */
-import { assemble } from '../../../debug-adapter/engine/assembler/assemble.ts';
-import { formsOf, listMnemonics } from '../../../debug-adapter/engine/assembler/instruction/forms.ts';
-import { codeFacts } from '../../../debug-adapter/engine/isa/codes.ts';
-import { allRegisters } from '../../../debug-adapter/engine/isa/registers.ts';
-import { VMCS_FIELD_KEYS, vmcsField } from '../../../debug-adapter/engine/vmx/vmcs-fields.ts';
+import {
+  allRegisters,
+  assemble,
+  codeFacts,
+  formsOf,
+  listMnemonics,
+  VMCS_FIELD_KEYS,
+  vmcsField,
+} from '../../../debug-adapter/engine/index.ts';
 import type { Assembly, ReadInclude } from './assembly.ts';
 import type { Vocabulary } from './features/completion.ts';
 import type { Reference } from './features/hover.ts';

@@ -25,7 +25,7 @@ const uriOf = ({ reference, bytes, title }: MemoryPlace): vscode.Uri =>
 const highlightStyle = vscode.window.createTextEditorDecorationType({
   backgroundColor: new vscode.ThemeColor('editor.findMatchHighlightBackground'),
   border: '1px solid',
-  borderColor: new vscode.ThemeColor('editor.findMatchBorder'),
+  borderColor: new vscode.ThemeColor('focusBorder'),
   overviewRulerColor: new vscode.ThemeColor('editorOverviewRuler.findMatchForeground'),
   overviewRulerLane: vscode.OverviewRulerLane.Full,
 });
@@ -97,8 +97,8 @@ export class MemoryDocuments implements vscode.TextDocumentContentProvider, vsco
     this.#decorate();
     const first = this.#highlights.get(uri.toString())?.[0];
     if (first !== undefined) {
-      const range = new vscode.Range(first.line, first.start, first.line, first.end);
-      editor.revealRange(range, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+      const line = new vscode.Range(first.line, 0, first.line, 0);
+      editor.revealRange(line, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
     }
   }
 

@@ -35,11 +35,10 @@ const hex = (value: bigint | number, digits: number): string => value.toString(1
 
 const letter = (byte: number): string => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.');
 
-const ADDRESS_DIGITS = 16;
-/** Address, two spaces. */
-const HEX_COLUMN = ADDRESS_DIGITS + 2;
-/** Two digits and a space per byte, one space more between the halves. */
-const byteColumn = (at: number): number => HEX_COLUMN + 3 * at + (at >= BYTES_PER_LINE / 2 ? 1 : 0);
+/** Digits of the addresses of a window: half as many where that is enough, so that a line is narrow. */
+const addressDigits = ({ start, bytes }: MemoryWindow): number => (start + BigInt(bytes) <= 2n ** 32n ? 8 : 16);
+/** Columns behind the address: two spaces, then two digits and a space per byte, one space more between the halves. */
+const byteColumn = (at: number): number => 2 + 3 * at + (at >= BYTES_PER_LINE / 2 ? 1 : 0);
 
 /**
  * @param known bytes from `window.start` on; those beyond are shown as `??`, which is memory that cannot be read.
@@ -52,17 +51,18 @@ export function hexDump(
 ): HexDump {
   const lines: string[] = [];
   const highlights: Highlight[] = [];
+  const digits = addressDigits(window);
   for (let at = 0; at < window.bytes; at += BYTES_PER_LINE) {
     const address = window.start + BigInt(at);
     const bytes = Array.from({ length: BYTES_PER_LINE }, (_, index) => known[at + index]);
     const cells = bytes.map((byte) => (byte === undefined ? '??' : hex(byte, 2)));
     const half = BYTES_PER_LINE / 2;
     const letters = bytes.map((byte) => (byte === undefined ? ' ' : letter(byte))).join('');
-    const line = `${hex(address, ADDRESS_DIGITS)}  ${cells.slice(0, half).join(' ')}  ${cells.slice(half).join(' ')}  |${letters}|`;
+    const line = `${hex(address, digits)}  ${cells.slice(0, half).join(' ')}  ${cells.slice(half).join(' ')}  |${letters}|`;
     const first = Math.max(0, Number(marked.start - address));
     const last = Math.min(BYTES_PER_LINE, Number(marked.start + BigInt(marked.bytes) - address)) - 1;
     if (first <= last && first < BYTES_PER_LINE) {
-      highlights.push({ line: lines.length, start: byteColumn(first), end: byteColumn(last) + 2 });
+      highlights.push({ line: lines.length, start: digits + byteColumn(first), end: digits + byteColumn(last) + 2 });
     }
     lines.push(line);
   }

@@ -68,7 +68,6 @@ export function registerPageTables(sessions: Sessions): vscode.Disposable {
     if (chosen === undefined) return;
     expression = chosen;
     await view.reveal();
-    await view.refresh();
   };
   return vscode.Disposable.from(
     view,
