@@ -173,9 +173,9 @@ class Assembly {
     if (layout === undefined) return [];
     return this.#questions.map(({ expression, item, section }) => {
       const sections = this.#state.sections;
-      const relative = sections[section]!.kind === 'absolute' ? SCALAR : section;
-      const base = layout.bases[section]!;
-      const here = layout.addresses[item] ?? base + BigInt(layout.lengths[section]!);
+      const relative = sections[section].kind === 'absolute' ? SCALAR : section;
+      const base = layout.bases[section];
+      const here = layout.addresses[item] ?? base + BigInt(layout.lengths[section]);
       const scope: Scope = {
         messages: new Messages(),
         symbol: (name) => layout.symbols.get(name),
@@ -197,7 +197,7 @@ class Assembly {
   /** Keeps offsets in STRUC and ABSOLUTE known while parsing, so that their names can be used in %if and as scales. */
   #trackOffset(content: Content, section: number): void {
     const { sections } = this.#state;
-    const target = sections[section]!;
+    const target = sections[section];
     if (target.kind !== 'absolute') return;
     if (!(section in this.#offsets))
       this.#offsets[section] = target.base === undefined ? 0n : this.#quietConstant(target.base, undefined);
@@ -231,7 +231,7 @@ class Assembly {
   }
 
   #absoluteBase(): bigint {
-    const { base } = this.#state.sections[this.#state.section]!;
+    const { base } = this.#state.sections[this.#state.section];
     return base === undefined ? 0n : (this.#quietConstant(base, undefined) ?? 0n);
   }
 

@@ -1,5 +1,6 @@
 /** DB and its kin: from tokens to elements, from elements to bytes. */
-import { Cursor, placeOf } from './cursor.ts';
+import type { Cursor } from './cursor.ts';
+import { placeOf } from './cursor.ts';
 import { evaluate, SCALAR, type Scope } from './evaluate.ts';
 import { parseExpression, type ExpressionContext } from './expression.ts';
 import type { DataElement } from './items.ts';
@@ -133,7 +134,7 @@ export function dataBytes(
     }
     if (length > limit) break;
   }
-  if (chunks.length === 1) return chunks[0]!;
+  if (chunks.length === 1) return chunks[0];
   const out = new Uint8Array(length);
   let at = 0;
   for (const chunk of chunks) {

@@ -1,6 +1,7 @@
 /** Assembler directives: sections, modes, structures, alignment. */
 import type { CodeBits } from '../base/program.ts';
-import { Cursor, placeOf } from './cursor.ts';
+import type { Cursor } from './cursor.ts';
+import { placeOf } from './cursor.ts';
 import { parseExpression, type Expression, type ExpressionContext } from './expression.ts';
 import type { Content, Section } from './items.ts';
 import type { Messages, Place } from './messages.ts';
@@ -110,7 +111,7 @@ const section: Directive = (cursor, state, name) => {
     placeOf(token),
     state.sections,
   );
-  const current = state.sections[state.section]!;
+  const current = state.sections[state.section];
   while (!cursor.done) if (!sectionAttribute(cursor, state, current)) return;
   if (state.sections.length > known && current.kind === 'nobits' && current.start !== undefined) {
     state.messages.warning(
@@ -183,7 +184,7 @@ function align(reserve: boolean): Directive {
       state.expectEnd(cursor);
       if (!reserve) fill = nop(place);
     }
-    const target = state.sections[state.section]!;
+    const target = state.sections[state.section];
     const value = state.constant(boundary, place);
     if (value !== undefined && target.kind !== 'absolute' && value > 0n && (value & (value - 1n)) === 0n)
       raiseAlign(target, value, state, place);
@@ -204,7 +205,7 @@ const sectionAlign: Directive = (cursor, state) => {
   if (cursor.word === 'on' || cursor.word === 'off') return;
   const value = parseExpression(cursor, state.context);
   const number = value === undefined ? undefined : state.constant(value, place);
-  if (number !== undefined) raiseAlign(state.sections[state.section]!, number, state, place);
+  if (number !== undefined) raiseAlign(state.sections[state.section], number, state, place);
 };
 
 const absolute: Directive = (cursor, state, name) => {

@@ -22,8 +22,8 @@ export function buildImage(layout: Layout, state: ParserState, names: SymbolName
   let end = origin;
   let reservedEnd = origin;
   sections.forEach((section, index) => {
-    const length = layout.lengths[index]!;
-    const sectionEnd = layout.starts[index]! + BigInt(length);
+    const length = layout.lengths[index];
+    const sectionEnd = layout.starts[index] + BigInt(length);
     if (section.kind === 'progbits' && length > 0 && sectionEnd > end) end = sectionEnd;
     if (section.kind === 'nobits' && length > 0 && sectionEnd > reservedEnd) reservedEnd = sectionEnd;
   });
@@ -31,11 +31,11 @@ export function buildImage(layout: Layout, state: ParserState, names: SymbolName
   const bytes = new Uint8Array(size);
   for (const piece of layout.pieces) {
     const { section } = piece.item;
-    if (sections[section]!.kind !== 'progbits') continue;
-    const at = Number(layout.starts[section]! - origin + (piece.address - layout.bases[section]!));
+    if (sections[section].kind !== 'progbits') continue;
+    const at = Number(layout.starts[section] - origin + (piece.address - layout.bases[section]));
     if (at >= 0 && at + piece.bytes.length <= size) bytes.set(piece.bytes, at);
   }
-  const inImage = layout.pieces.filter(({ item }) => sections[item.section]!.kind === 'progbits');
+  const inImage = layout.pieces.filter(({ item }) => sections[item.section].kind === 'progbits');
   const lines = lineSpans(inImage);
   const first = inImage[0];
   return {
@@ -53,7 +53,7 @@ function imageSize(size: bigint, state: ParserState, messages: Messages): number
   messages.error(
     'image-too-large',
     `the image has ${size} bytes; at most ${MAX_IMAGE_BYTES} are possible`,
-    state.sections[0]!.place,
+    state.sections[0].place,
   );
   return 0;
 }

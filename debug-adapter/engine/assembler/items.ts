@@ -1,7 +1,7 @@
 /** What the parser hands to layout: everything that takes space or defines a name, in source order. */
 import type { CodeBits } from '../base/program.ts';
 import type { Expression } from './expression.ts';
-import type { InstructionStatement } from './instruction/choose.ts';
+import type { InstructionStatement } from './instruction/statement.ts';
 import type { Place } from './messages.ts';
 
 /** One element of db, dw, dd, dq. */

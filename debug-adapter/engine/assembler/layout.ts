@@ -138,7 +138,7 @@ class LayoutRun {
     this.#starts = placed.starts;
     let changed = false;
     sections.forEach((section, index) => {
-      const base = section.base === undefined ? placed.bases[index]! : evaluate(section.base, this.#scope).number;
+      const base = section.base === undefined ? placed.bases[index] : evaluate(section.base, this.#scope).number;
       if (base !== this.#bases[index]) {
         this.#bases[index] = base;
         changed = true;
@@ -146,7 +146,7 @@ class LayoutRun {
     });
     const offsets = sections.map(() => 0);
     for (let index = 0; index < items.length; index++) {
-      if (this.#item(items[index]!, index, offsets)) changed = true;
+      if (this.#item(items[index], index, offsets)) changed = true;
     }
     offsets.forEach((length, index) => {
       if (this.#lengths[index] !== length) changed = true;
@@ -157,21 +157,21 @@ class LayoutRun {
 
   #item(item: Item, index: number, offsets: number[]): boolean {
     const { content, section } = item;
-    const base = this.#bases[section]!;
-    const address = base + BigInt(offsets[section]!);
-    const relative = this.#input.sections[section]!.kind === 'absolute' ? SCALAR : section;
+    const base = this.#bases[section];
+    const address = base + BigInt(offsets[section]);
+    const relative = this.#input.sections[section].kind === 'absolute' ? SCALAR : section;
     this.#addresses[index] = address;
     this.#here = { number: address, section: relative, unknown: false };
     this.#sectionStart = { number: base, section: relative, unknown: false };
     if (content.kind === 'label') return this.#setSymbol(item, content.name, this.#here);
     if (content.kind === 'equ') return this.#setSymbol(item, content.name, evaluate(content.value, this.#scope));
-    const state = this.#states[index]!;
-    const bytes = this.#bytes(content, item, state, address, offsets[section]!);
+    const state = this.#states[index];
+    const bytes = this.#bytes(content, item, state, address, offsets[section]);
     const length = typeof bytes === 'number' ? bytes : bytes.length;
     if (this.#final && length > 0) {
       this.#pieces.push({ item, address, bytes: typeof bytes === 'number' ? NOTHING : bytes, length });
     }
-    offsets[section] = offsets[section]! + length;
+    offsets[section] = offsets[section] + length;
     const moved = length !== state.length;
     state.length = length;
     if (moved) this.unstable = item;
@@ -308,7 +308,7 @@ class LayoutRun {
     // Data is evaluated once, as NASM does; an instruction may be relative to its own address.
     if (content.kind !== 'instruction' || state.fixed !== undefined) {
       const out = new Uint8Array(total);
-      if (first.length === 1) return out.fill(first[0]!);
+      if (first.length === 1) return out.fill(first[0]);
       for (let at = 0; at < total; at += first.length) out.set(first, at);
       return out;
     }

@@ -31,9 +31,9 @@ export function parseInteger(text: string): bigint | undefined {
 }
 
 function inRadix(digits: string, radix: number): bigint | undefined {
-  if (!DIGITS[radix]!.test(digits)) return undefined;
+  if (!DIGITS[radix].test(digits)) return undefined;
   const plain = digits.replaceAll('_', '');
-  return plain === '' ? undefined : BigInt(MARKS[radix]! + plain);
+  return plain === '' ? undefined : BigInt(MARKS[radix] + plain);
 }
 
 /** Bytes of a floating-point literal as IEEE 754 single or double, little-endian; undefined when it is none or the width is another. */

@@ -27,11 +27,12 @@ export function placeSections(
   const starts = sections.map(() => 0n);
   const bases = sections.map(() => 0n);
   let next = origin;
+  let virtualNext = origin;
   for (const kind of ['progbits', 'nobits'] as const) {
     sections.forEach((section, index) => {
       if (section.kind !== kind) return;
       const start = section.start ?? alignUp(next, section.align);
-      if (messages !== undefined && kind === 'progbits' && start < next && lengths[index]! > 0) {
+      if (messages !== undefined && kind === 'progbits' && start < next && lengths[index] > 0) {
         messages.error(
           'section-overlap',
           `section ${section.name} starts at ${start.toString(16)}h, within the section before it, which ends at ${next.toString(16)}h`,
@@ -40,8 +41,11 @@ export function placeSections(
       }
       starts[index] = start;
       bases[index] = section.virtualStart ?? start;
-      next = start + BigInt(lengths[index]!);
+      next = start + BigInt(lengths[index]);
+      virtualNext = bases[index] + BigInt(lengths[index]);
     });
+    // Sections without bytes come after the addresses of the last section of the image, not after its place in the image.
+    next = virtualNext;
   }
   return { starts, bases };
 }

@@ -47,6 +47,7 @@ const PLAIN: Readonly<Record<string, string>> = {
   ud2a: 'ud2',
   ud2b: 'ud1',
   setalc: 'salc',
+  fsetpm: 'fnsetpm',
 };
 
 const BY_MODE: Readonly<Record<string, readonly [string, string, string]>> = {

@@ -27,8 +27,6 @@ export interface EncodeOptions {
   readonly segment: number;
   /** Width in bits that `a16`, `a32`, `a64` ask for; 0 for the default. */
   readonly addressSize: number;
-  /** `default rel`. */
-  readonly section: number;
 }
 
 const encoders: (Encoder | undefined)[] = [];
@@ -98,7 +96,7 @@ const PREFIXES: ReadonlySet<number> = new Set([0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x3
 /** NASM writes REP, then LOCK, then all other prefixes; iced writes them in the middle. */
 function orderPrefixes(bytes: Uint8Array): void {
   let count = 0;
-  while (count < bytes.length && PREFIXES.has(bytes[count]!)) count += 1;
+  while (count < bytes.length && PREFIXES.has(bytes[count])) count += 1;
   const prefixes = [...bytes.subarray(0, count)];
   const repeats = prefixes.filter(isRepeatOrLock).sort((left, right) => right - left);
   bytes.set([...repeats, ...prefixes.filter((byte) => !isRepeatOrLock(byte))]);
@@ -126,9 +124,9 @@ function build(
   }
   let immediates = 0;
   for (let index = 0; index < operands.length; index++) {
-    const operand = operands[index]!;
-    const spec = form.operands[index]!;
-    const value = values[index]!;
+    const operand = operands[index];
+    const spec = form.operands[index];
+    const value = values[index];
     switch (operand.kind) {
       case 'register':
         instruction.setOpKind(index, OpKind.Register);

@@ -104,7 +104,7 @@ const STRING_POINTERS: Readonly<Record<string, 'SegSI' | 'ESDI' | 'SegDI' | 'xla
 const VSIB_CLASSES: Readonly<Record<string, RegisterClass>> = { x: 'xmm', y: 'ymm', z: 'zmm' };
 
 function specOf(kind: OpCodeOperandKind): OperandSpec {
-  const name = OpCodeOperandKind[kind]!;
+  const name = OpCodeOperandKind[kind];
   const fixed = FIXED[name];
   if (fixed !== undefined) return { kind: 'fixed', register: fixed };
   const pointer = STRING_POINTERS[name];
@@ -112,7 +112,7 @@ function specOf(kind: OpCodeOperandKind): OperandSpec {
   if (name === 'mem_offs') return { kind: 'offset' };
   if (name === 'imm8_const_1') return { kind: 'one' };
   const vsib = /^mem_vsib(?:32|64)([xyz])$/.exec(name);
-  if (vsib !== null) return { kind: 'vsib', indexClass: VSIB_CLASSES[vsib[1]!]! };
+  if (vsib !== null) return { kind: 'vsib', indexClass: VSIB_CLASSES[vsib[1]] };
   if (name.startsWith('mem') || name === 'sibmem') return { kind: 'memory' };
   const signExtended = /^imm(8|32)sex(16|32|64)$/.exec(name);
   if (signExtended !== null) {
@@ -135,14 +135,14 @@ function specOf(kind: OpCodeOperandKind): OperandSpec {
   const xbegin = /^(?:xbegin|brdisp)_(2|4)$/.exec(name);
   // XBEGIN's displacement is relative to RIP of any width.
   if (xbegin !== null) return { kind: 'branch', bits: xbegin[1] === '2' ? 16 : 32, bytes: Number(xbegin[1]) as 2 | 4 };
-  const registerClass = CLASS_OF_PREFIX[name.split('_')[0]!];
+  const registerClass = CLASS_OF_PREFIX[name.split('_')[0]];
   if (registerClass === undefined) throw new Error(`iced operand kind ${name} is not known here`);
   return { kind: 'register', class: registerClass, memory: name.includes('_or_mem') };
 }
 
 /** Forms nobody writes: duplicates of other encodings, reserved NOPs, coprocessors of other chips. */
 const UNWRITTEN =
-  /^(?:Reservednop|Declare|INVALID)|_rm8_imm8_82$|_F6r1$|_F7r1$|FarJ|^Fstp_sti_D[DEF]|^F(?:com|comp|xch)_st0_sti_D|^Prefetchreserved|^Mov[sz]xd?_r16_rm16$|^(?:Ccs_|Undoc|Via_|Zero_bytes|Bb[01]_)|_alt_/;
+  /^(?:Reservednop|Declare|INVALID)|_rm8_imm8_82$|_F6r1$|_F7r1$|FarJ|^Fstp_sti_D[DEF]|^F(?:com|comp|xch)_st0_sti_D|^Prefetchreserved|^Fsetpm$|^Popw_CS$|^Mov[sz]xd?_r16_rm16$|^(?:Ccs_|Undoc|Via_|Zero_bytes|Bb[01]_)|_alt_/;
 
 function isWritten(info: OpCodeInfo, name: string): boolean {
   return info.isInstruction && info.encoding !== EncodingKind.MVEX && info.decoderOption === 0 && !UNWRITTEN.test(name);
@@ -177,7 +177,7 @@ function codeTable(): Map<string, number[]> {
   codesByMnemonic = new Map();
   for (let code = 0; Code[code] !== undefined; code++) {
     const info = CodeExt.opCode(code);
-    const mnemonic = Mnemonic[info.mnemonic]!.toLowerCase();
+    const mnemonic = Mnemonic[info.mnemonic].toLowerCase();
     info.free();
     const codes = codesByMnemonic.get(mnemonic);
     if (codes === undefined) codesByMnemonic.set(mnemonic, [code]);
@@ -193,7 +193,7 @@ export function formsOf(mnemonic: string): readonly Form[] {
   const forms: Form[] = [];
   for (const code of codeTable().get(mnemonic) ?? []) {
     const info = CodeExt.opCode(code);
-    const name = Code[code]!;
+    const name = Code[code];
     if (isWritten(info, name)) forms.push(formOf(info, code, name));
     info.free();
   }

@@ -27,6 +27,8 @@ export interface WrittenSizes {
 const GENERAL = /^gpr(?:8|16|32|64)$/;
 /** The processor reads or writes 16 bits of the register whatever its width. */
 const SELECTOR_FORM = /^(?:Mov_Sreg_|Ltr_|Lldt_|Verr_|Verw_|Lmsw_|Arpl_)/;
+/** Their second operand only is a selector. */
+const SELECTOR_SOURCE = /^(?:Lar|Lsl)_/;
 /** Stores of a selector zero the upper half of a 64-bit register either way, so that NASM leaves out REX.W. */
 const SELECTOR_STORE = /^(?:Mov_r32m16_Sreg|Sldt_r32m16)$/;
 /** The memory operand has a natural size in each mode, so that none need be written. */
@@ -85,17 +87,17 @@ function matchForm(form: Form, operands: readonly Operand[], bits: CodeBits): Ca
   let sized = false;
   let unsizedMemory = false;
   for (let index = 0; index < specs.length; index++) {
-    const operand = given[index]!;
-    const spec = specs[index]!;
+    const operand = given[index];
+    const spec = specs[index];
     if (!fits(spec, operand, form, bits)) return undefined;
     if (operand.kind === 'register')
       sized ||= GENERAL.test(operand.info.class) && !isShiftCount(spec, given, index) && !isPort(spec);
     else if (operand.kind === 'memory') {
-      if (operand.bytes !== 0 && form.memoryBytes !== 0 && !form.farMemory) sized = true;
+      if (operand.bytes !== 0 && form.memoryBytes !== 0) sized = true;
       else if (form.memoryBytes !== 0) unsizedMemory = true;
     } else if (operand.kind === 'value' && operand.bytes !== 0) {
       const bytes = immediateBytes(spec, form);
-      if (spec.kind === 'branch' ? operand.bytes * 8 !== spec.bits : !sizeAllowed(operand.bytes, bytes, spec))
+      if (spec.kind === 'branch' ? operand.bytes * 8 !== spec.bits : !sizeAllowed(operand.bytes, bytes, spec, form))
         return undefined;
       // `push byte 5` says how long the immediate is, not the operand.
       if (!(operand.bytes === 1 && spec.kind === 'sign-extended') && spec.kind !== 'one')
@@ -130,9 +132,10 @@ function immediateBytes(spec: OperandSpec, form: Form): number {
   return form.operandSize / 8;
 }
 
-function sizeAllowed(written: number, bytes: number, spec: OperandSpec): boolean {
+function sizeAllowed(written: number, bytes: number, spec: OperandSpec, form: Form): boolean {
   if (written === bytes) return true;
-  if (spec.kind === 'sign-extended') return written === spec.bits / 8;
+  // NASM lets `push dword 5` stand for the 64-bit push of a 32-bit number.
+  if (spec.kind === 'sign-extended') return written === spec.bits / 8 || (form.name === 'Pushq_imm8' && written === 4);
   return spec.kind === 'one' || spec.kind === 'far';
 }
 
@@ -171,6 +174,7 @@ function registerFits(spec: OperandSpec, info: RegisterInfo, form: Form, bits: C
   if (bits !== 64 && info.class === 'gpr8' && info.number >= 4 && !info.highByte) return false;
   if (spec.class === info.class) return true;
   if (info.class === 'gpr64' && spec.class === 'gpr32') return SELECTOR_STORE.test(form.name) || isSelectorForm(form);
+  if (spec.memory && SELECTOR_SOURCE.test(form.name)) return /^gpr(?:16|32|64)$/.test(info.class);
   return isSelectorForm(form) && /^gpr(?:16|32|64)$/.test(info.class) && /^gpr(?:16|32|64)$/.test(spec.class);
 }
 
@@ -187,11 +191,13 @@ function memoryFits(spec: OperandSpec, operand: Operand & { kind: 'memory' }, fo
   if (spec.kind !== 'offset' && bits === 64 && address.bytes === 8 && isAbsolute(address) && hasOffsetForm(form))
     return false;
   if (operand.far !== form.farMemory) return false;
+  // The keyword of a far pointer is the size of its offset.
+  if (form.farMemory) return operand.bytes === 0 || operand.bytes * 8 === form.operandSize;
   if (operand.broadcast !== 0) {
     if (form.broadcastBytes === 0) return false;
     return operand.bytes === 0 || operand.bytes === form.broadcastBytes;
   }
-  return operand.bytes === 0 || form.memoryBytes === 0 || operand.bytes === form.memoryBytes || form.farMemory;
+  return operand.bytes === 0 || form.memoryBytes === 0 || operand.bytes === form.memoryBytes;
 }
 
 const isAbsolute = (address: Address) => address.base === 0 && address.index === 0 && !address.relative;
@@ -226,5 +232,5 @@ function isSelectorForm(form: Form): boolean {
 
 /** The register to encode may be narrower than the written one. */
 export function ignoresRegisterWidth(form: Form): boolean {
-  return SELECTOR_FORM.test(form.name) || SELECTOR_STORE.test(form.name);
+  return SELECTOR_FORM.test(form.name) || SELECTOR_STORE.test(form.name) || SELECTOR_SOURCE.test(form.name);
 }

@@ -86,7 +86,7 @@ function truth(test: Test, name: Token, rest: readonly Token[], scope: Condition
         );
         return false;
       }
-      return sameText(parts[0]!, parts[1]!, test === 'idni');
+      return sameText(parts[0], parts[1], test === 'idni');
     }
     case 'num': {
       const [first, second, ...more] = scope.expand(rest);
@@ -96,11 +96,11 @@ function truth(test: Test, name: Token, rest: readonly Token[], scope: Condition
     }
     case 'id': {
       const tokens = scope.expand(rest);
-      return tokens.length === 1 && tokens[0]!.kind === 'identifier';
+      return tokens.length === 1 && tokens[0].kind === 'identifier';
     }
     case 'str': {
       const tokens = scope.expand(rest);
-      return tokens.length === 1 && tokens[0]!.kind === 'string';
+      return tokens.length === 1 && tokens[0].kind === 'string';
     }
     case 'token':
       return scope.expand(rest).length === 1;
@@ -119,7 +119,7 @@ function truth(test: Test, name: Token, rest: readonly Token[], scope: Condition
 function sameText(left: readonly Token[], right: readonly Token[], anyCase: boolean): boolean {
   if (left.length !== right.length) return false;
   return left.every((token, index) => {
-    const other = right[index]!;
+    const other = right[index];
     if (token.kind === 'string' && other.kind === 'string') {
       const [a, b] = [token.bytes ?? '', other.bytes ?? ''];
       return anyCase ? a.toLowerCase() === b.toLowerCase() : a === b;
@@ -130,7 +130,7 @@ function sameText(left: readonly Token[], right: readonly Token[], anyCase: bool
 
 /** Handles %if..., %elif..., %else and %endif on a stack of open conditions; true when the directive was one of them. */
 export function applyCondition(stack: Condition[], tokens: readonly Token[], scope: ConditionScope): boolean {
-  const name = tokens[0]!;
+  const name = tokens[0];
   const rest = tokens.slice(1);
   const text = name.text.toLowerCase();
   const directive = conditionDirective(text);

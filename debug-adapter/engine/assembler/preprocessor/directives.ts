@@ -64,7 +64,7 @@ function readParameters(rest: readonly Token[]): { parameters: string[] | undefi
     return { parameters: undefined, length: 1 };
   const parameters: string[] = [];
   for (let index = 2; index < rest.length; index++) {
-    const token = rest[index]!;
+    const token = rest[index];
     if (token.kind === 'operator' && token.text === ')') return { parameters, length: index + 1 };
     if (token.kind === 'identifier') parameters.push(token.text);
     else if (token.kind !== 'operator' || (token.text !== ',' && token.text !== '=')) return undefined;

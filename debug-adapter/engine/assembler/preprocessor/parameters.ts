@@ -130,7 +130,7 @@ function replace(token: Token, call: MacroCall, via: Expansion, messages: Messag
 function argument(call: MacroCall, number: number): readonly Token[] {
   const { args, rotation } = call;
   if (number < 1 || number > args.length) return [];
-  return args[(number - 1 + rotation) % args.length]!;
+  return args[(number - 1 + rotation) % args.length];
 }
 
 /** `%{2:4}`: parameters joined by commas; -1 is the last one; backwards when the first number is the larger. */
@@ -165,7 +165,6 @@ export function splitArguments(tokens: readonly Token[], most: number, greedy: b
 }
 
 function withoutBraces(part: Token[]): Token[] {
-  const wrapped =
-    part.length >= 2 && part[0]!.text === '{' && part[0]!.kind === 'operator' && part.at(-1)!.text === '}';
+  const wrapped = part.length >= 2 && part[0].text === '{' && part[0].kind === 'operator' && part.at(-1)!.text === '}';
   return wrapped ? part.slice(1, -1) : part;
 }

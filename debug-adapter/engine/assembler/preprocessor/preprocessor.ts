@@ -204,7 +204,7 @@ export class Preprocessor {
 
   /** Starts a multi-line macro when the line is `macro args`, `label: macro args` or `label macro args`. */
   #callMacro(tokens: readonly Token[], place: Place): boolean {
-    const first = tokens[0]!;
+    const first = tokens[0];
     if (first.kind !== 'identifier') return false;
     if (this.#multi.has(first.text)) return this.#invoke(tokens, 0, undefined, place);
     const colon = tokens[1]?.kind === 'operator' && tokens[1].text === ':';
@@ -216,7 +216,7 @@ export class Preprocessor {
   }
 
   #invoke(tokens: readonly Token[], at: number, label: Token | undefined, place: Place): boolean {
-    const name = tokens[at]!;
+    const name = tokens[at];
     const rest = tokens.slice(at + 1);
     const macro = this.#multi.select(name.text, rest);
     const { messages } = this.#host;

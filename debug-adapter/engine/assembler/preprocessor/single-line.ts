@@ -75,7 +75,7 @@ export class SingleLineMacros {
   #expand(tokens: readonly Token[], active: ReadonlySet<string>, depth: number): Token[] {
     const out: Token[] = [];
     for (let index = 0; index < tokens.length; index++) {
-      const token = tokens[index]!;
+      const token = tokens[index];
       if (--this.#budget < 0 || depth > MAX_DEPTH) {
         if (this.#budget > -1_000_000) {
           this.#messages.error(
@@ -116,7 +116,7 @@ export class SingleLineMacros {
     active: ReadonlySet<string>,
     depth: number,
   ): { readonly tokens: readonly Token[]; readonly last: number } | undefined {
-    const token = tokens[index]!;
+    const token = tokens[index];
     if (active.has(token.text)) return undefined;
     const macros = this.#find(token.text);
     if (macros === undefined) {
@@ -142,7 +142,7 @@ export class SingleLineMacros {
     }
     const macro =
       macros.find(({ parameters }) => parameters?.length === args.length) ??
-      (args.length === 1 && args[0]!.length === 0
+      (args.length === 1 && args[0].length === 0
         ? macros.find(({ parameters }) => parameters?.length === 0)
         : undefined);
     if (macro === undefined) {
@@ -160,7 +160,7 @@ export class SingleLineMacros {
     for (const part of relocate(macro, token)) {
       const at = part.kind === 'identifier' ? macro.parameters!.indexOf(part.text) : -1;
       if (at < 0) body.push(part);
-      else expanded[at]!.forEach((piece, order) => body.push(order === 0 ? { ...piece, space: part.space } : piece));
+      else expanded[at].forEach((piece, order) => body.push(order === 0 ? { ...piece, space: part.space } : piece));
     }
     return { tokens: this.#expand(body, inner, depth + 1), last: end };
   }
@@ -177,7 +177,7 @@ function relocate(macro: SingleLineMacro, use: Token): readonly Token[] {
 function closingBracket(tokens: readonly Token[], open: number): number {
   let depth = 0;
   for (let index = open; index < tokens.length; index++) {
-    const token = tokens[index]!;
+    const token = tokens[index];
     if (token.kind !== 'operator') continue;
     if (token.text === '[' || token.text === '%[') depth += 1;
     else if (token.text === ']' && --depth === 0) return index;
@@ -190,7 +190,7 @@ function callArguments(tokens: readonly Token[], open: number): { args: Token[][
   const args: Token[][] = [[]];
   let depth = 0;
   for (let index = open; index < tokens.length; index++) {
-    const token = tokens[index]!;
+    const token = tokens[index];
     const operator = token.kind === 'operator' ? token.text : '';
     if (operator === '(' || operator === '{' || operator === '[') {
       depth += 1;
@@ -212,7 +212,7 @@ function joinPastes(tokens: readonly Token[]): readonly Token[] {
   if (!tokens.some(({ kind, text }) => kind === 'operator' && text === '%+')) return tokens;
   const out: Token[] = [];
   for (let index = 0; index < tokens.length; index++) {
-    const token = tokens[index]!;
+    const token = tokens[index];
     const next = tokens[index + 1];
     if (token.kind === 'operator' && token.text === '%+' && next !== undefined) {
       index += 1;
