@@ -30,7 +30,11 @@ export default tseslint.config(
       '@typescript-eslint/no-require-imports': 'error',
       '@typescript-eslint/no-unnecessary-type-assertion': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
-      '@typescript-eslint/only-throw-error': 'error',
+      // Guest faults are thrown as plain objects, ten times cheaper than an Error (engine/cpu/guest-fault.ts).
+      '@typescript-eslint/only-throw-error': [
+        'error',
+        { allow: [{ from: 'file', name: ['GuestFault', 'VmExitTaken', 'MachineStop'] }], allowRethrowing: true },
+      ],
       '@typescript-eslint/return-await': ['error', 'in-try-catch'],
       // A `default` that ends in unreachable() closes the switch; one that swallows a member does not.
       '@typescript-eslint/switch-exhaustiveness-check': [

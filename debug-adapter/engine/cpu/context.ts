@@ -31,6 +31,8 @@ export interface Cpu {
   /** Linear memory accesses at the current CPL through paging (and EPT); throw `GuestFault` or `VmExitTaken`. `bytes` may cross pages. */
   readLinear(linear: bigint, bytes: 1 | 2 | 4 | 8): bigint;
   writeLinear(linear: bigint, bytes: 1 | 2 | 4 | 8, value: bigint): void;
+  /** Raises what `writeLinear` would raise and sets the dirty flag, but stores nothing. `bytes` at most 4096. */
+  checkWritable(linear: bigint, bytes: number): void;
   /** The same as an implicit supervisor access (descriptor tables, TSS), whatever the CPL (SDM Vol. 3A, "Access Rights" 4.6.1). */
   readSystem(linear: bigint, bytes: 1 | 2 | 4 | 8): bigint;
   writeSystem(linear: bigint, bytes: 1 | 2 | 4 | 8, value: bigint): void;

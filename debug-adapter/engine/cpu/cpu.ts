@@ -129,6 +129,11 @@ export class Processor implements Cpu {
   writeLinear(linear: bigint, bytes: Bytes, value: bigint): void {
     this.write(linear, bytes, value, (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege);
   }
+  checkWritable(linear: bigint, bytes: number): void {
+    const privilege = (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege;
+    this.host(linear, WRITE, privilege);
+    if (Number(linear & 0xfffn) + bytes > PAGE_BYTES) this.host(this.byteAt(linear, bytes - 1), WRITE, privilege);
+  }
   readSystem(linear: bigint, bytes: Bytes): bigint {
     return this.read(linear, bytes, SUPERVISOR);
   }

@@ -60,7 +60,7 @@ const leaf = (eax: number, ebx = 0, ecx = 0, edx = 0): CpuidResult => ({ eax, eb
 const [vendorB, vendorD, vendorC] = words(VENDOR, 3) as [number, number, number];
 const brand = words(BRAND, 12);
 const brandLeaf = (index: number): CpuidResult =>
-  leaf(brand[index * 4]!, brand[index * 4 + 1]!, brand[index * 4 + 2]!, brand[index * 4 + 3]!);
+  leaf(brand[index * 4], brand[index * 4 + 1], brand[index * 4 + 2], brand[index * 4 + 3]);
 
 const MAX_BASIC = 7;
 const MAX_EXTENDED = 0x8000_0008;

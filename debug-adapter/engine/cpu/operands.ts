@@ -23,7 +23,7 @@ const SEGMENTS: readonly SegmentName[] = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
 export function segmentName(register: number): SegmentName {
   const info = registerInfo(register);
   if (info?.class !== 'segment') throw new Error(`Invariant broken: register ${register} is not a segment register`);
-  return SEGMENTS[info.number]!;
+  return SEGMENTS[info.number];
 }
 
 /** A general register of 1, 2, 4 or 8 bytes by iced number. */
@@ -52,7 +52,7 @@ export function writeRegister(state: CpuState, register: number, value: bigint):
 export function operandKind(instruction: DecodedInstruction, operand: number): number {
   return [instruction.op0Kind, instruction.op1Kind, instruction.op2Kind, instruction.op3Kind, instruction.op4Kind][
     operand
-  ]!;
+  ];
 }
 export function operandRegister(instruction: DecodedInstruction, operand: number): number {
   return [
@@ -61,7 +61,7 @@ export function operandRegister(instruction: DecodedInstruction, operand: number
     instruction.op2Register,
     instruction.op3Register,
     instruction.op4Register,
-  ][operand]!;
+  ][operand];
 }
 
 /** Offset of the memory operand within its segment, truncated to the address size. */

@@ -74,8 +74,7 @@ export class Stack {
 
   /** Raises what writing at the pointer would raise; changes nothing. */
   checkWritable(bytes: 2 | 4 | 8): void {
-    const linear = this.linear(this.pointer, bytes);
-    this.cpu.writeLinear(linear, bytes, this.cpu.readLinear(linear, bytes));
+    this.cpu.checkWritable(this.linear(this.pointer, bytes), bytes);
   }
 
   pop(bytes: 2 | 4 | 8): bigint {

@@ -1,0 +1,204 @@
+/** BOUND ENTER XLAT CMPXCHG8B CMPXCHG16B, POP to memory, the undefined opcodes, and instructions without visible effect here. */
+import { Code } from 'iced-x86';
+import type { Cpu } from '../../cpu/context.ts';
+import { CR0 } from '../../cpu/control-bits.ts';
+import { ZF } from '../../cpu/flags.ts';
+import { BR, GP, GuestFault, NM, raise } from '../../cpu/guest-fault.ts';
+import { LAYOUT } from '../../cpu/layout.ts';
+import { MASK_32, MASK_64, Stack } from '../../cpu/stack.ts';
+import { signExtend } from '../../cpu/operands.ts';
+import type { DecodedInstruction } from '../../isa/decode.ts';
+import type { SystemInstruction } from '../system-instruction.ts';
+import { forms, intercept, nothing, undefinedOpcode, type Form } from './forms.ts';
+
+const RAX = 0;
+const RCX = 1;
+const RDX = 2;
+const RBX = 3;
+const RSP = 4;
+const RBP = 5;
+
+const wrap = (cpu: Cpu, linear: bigint): bigint => linear & (cpu.state.codeBits === 64 ? MASK_64 : MASK_32);
+
+const bound =
+  (bytes: 2 | 4): SystemInstruction =>
+  (cpu, instruction) => {
+    const index = signExtend(cpu.readOperand(instruction, 0, bytes), bytes);
+    const linear = cpu.linearOperand(instruction, bytes * 2, 'read');
+    const lower = signExtend(cpu.readLinear(linear, bytes), bytes);
+    const upper = signExtend(cpu.readLinear(wrap(cpu, linear + BigInt(bytes)), bytes), bytes);
+    if (index < lower || index > upper) throw new GuestFault(BR, undefined, 'array index outside its bounds');
+  };
+
+/** SDM Vol. 2A, "ENTER—Make Stack Frame for Procedure Parameters": nesting levels copy frame pointers of the outer frames. */
+const enter =
+  (bytes: 2 | 4 | 8): SystemInstruction =>
+  (cpu, instruction) => {
+    const state = cpu.state;
+    const size = BigInt(instruction.immediateLo & 0xffff);
+    const level = instruction.immediate2 % 32;
+    const mask = state.get64(LAYOUT.stackMask);
+    const stack = Stack.current(cpu);
+    stack.push(bytes, state.gpr(RBP));
+    const frame = stack.pointer;
+    if (level > 0) {
+      const segment = state.codeBits === 64 ? undefined : state.segment('SS');
+      for (let outer = 1; outer < level; outer++) {
+        const display = new Stack(cpu, (state.gpr(RBP) & mask) - BigInt(bytes * outer), segment, mask);
+        stack.push(bytes, display.pop(bytes));
+      }
+      stack.push(bytes, frame);
+    }
+    const top = (stack.pointer - size) & mask;
+    // The new top must be writable: a later push must not be the one that faults (SDM: "the final check of the stack").
+    stack.pointer = top;
+    const probe = new Stack(cpu, top, state.codeBits === 64 ? undefined : state.segment('SS'), mask);
+    probe.checkWritable(bytes);
+    stack.commit();
+    const rbp = state.gpr(RBP);
+    const rbpMask = bytes === 2 ? 0xffffn : bytes === 4 ? MASK_32 : MASK_64;
+    state.setGpr(RBP, bytes === 2 ? (rbp & ~rbpMask) | (frame & rbpMask) : frame & rbpMask);
+  };
+
+const xlat: SystemInstruction = (cpu, instruction) => {
+  const value = cpu.readOperand(instruction, 0, 1);
+  cpu.state.setGpr(RAX, (cpu.state.gpr(RAX) & ~0xffn) | value);
+};
+
+function setZero(cpu: Cpu, on: boolean): void {
+  const state = cpu.state;
+  state.arithmeticFlags = on ? state.arithmeticFlags | ZF : state.arithmeticFlags & ~ZF;
+}
+
+/** Compares EDX:EAX with memory; equal stores ECX:EBX. The write happens in either case, so that its faults do. */
+const cmpxchg8b: SystemInstruction = (cpu, instruction) => {
+  const state = cpu.state;
+  const linear = cpu.linearOperand(instruction, 8, 'write');
+  const old = cpu.readLinear(linear, 8);
+  const expected = (BigInt(state.gpr32(RDX)) << 32n) | BigInt(state.gpr32(RAX));
+  const equal = old === expected;
+  cpu.writeLinear(linear, 8, equal ? (BigInt(state.gpr32(RCX)) << 32n) | BigInt(state.gpr32(RBX)) : old);
+  if (!equal) {
+    state.setGpr(RAX, old & MASK_32);
+    state.setGpr(RDX, old >> 32n);
+  }
+  setZero(cpu, equal);
+};
+
+const cmpxchg16b: SystemInstruction = (cpu, instruction) => {
+  const state = cpu.state;
+  const linear = cpu.linearOperand(instruction, 16, 'write');
+  if ((linear & 15n) !== 0n) raise(GP, 0, 'CMPXCHG16B operand not aligned to 16 bytes');
+  const low = cpu.readLinear(linear, 8);
+  const high = cpu.readLinear(linear + 8n, 8);
+  const equal = low === state.gpr(RAX) && high === state.gpr(RDX);
+  cpu.writeLinear(linear, 8, equal ? state.gpr(RBX) : low);
+  cpu.writeLinear(linear + 8n, 8, equal ? state.gpr(RCX) : high);
+  if (!equal) {
+    state.setGpr(RAX, low);
+    state.setGpr(RDX, high);
+  }
+  setZero(cpu, equal);
+};
+
+/** A target addressed with rSP sees the incremented pointer; a fault of the write leaves rSP alone (SDM Vol. 2B, "POP"). */
+const popMemory =
+  (bytes: 2 | 4 | 8): SystemInstruction =>
+  (cpu, instruction) => {
+    const state = cpu.state;
+    const before = state.gpr(RSP);
+    const stack = Stack.current(cpu);
+    const value = stack.pop(bytes);
+    stack.commit();
+    try {
+      cpu.writeOperand(instruction, 0, bytes, value);
+    } catch (thrown) {
+      if (thrown instanceof GuestFault) state.setGpr(RSP, before);
+      throw thrown;
+    }
+  };
+
+const pause: SystemInstruction = (cpu, instruction) => intercept(cpu, { kind: 'pause' }, instruction);
+
+/** x87 is not there to wait for; only the task-switched check remains. */
+const wait: SystemInstruction = (cpu) => {
+  const cr0 = cpu.state.get32(LAYOUT.cr0);
+  if ((cr0 & CR0.MP) !== 0 && (cr0 & CR0.TS) !== 0) throw new GuestFault(NM, undefined, 'WAIT with CR0.MP and CR0.TS');
+};
+
+/** Touches its line as a read does, so that faults appear. */
+const flushLine: SystemInstruction = (cpu, instruction) => void cpu.readOperand(instruction, 0, 1);
+
+const unsupported =
+  (because: string): SystemInstruction =>
+  () =>
+    undefinedOpcode(because);
+
+const rsm: SystemInstruction = (cpu: Cpu, instruction: DecodedInstruction) => {
+  intercept(cpu, { kind: 'rsm' }, instruction);
+  undefinedOpcode('RSM outside system-management mode');
+};
+
+const pops: readonly Form[] = [
+  [Code.Pop_rm16, popMemory(2)],
+  [Code.Pop_rm32, popMemory(4)],
+  [Code.Pop_rm64, popMemory(8)],
+];
+
+/** Instructions that a feature bit would announce and CPUID does not: they are undefined on this processor. */
+const ABSENT: readonly Form[] = [
+  ...forms(
+    [Code.Monitorw, Code.Monitord, Code.Monitorq, Code.Mwait],
+    unsupported('MONITOR and MWAIT are not advertised'),
+  ),
+  ...forms([Code.Xgetbv, Code.Xsetbv], unsupported('XSAVE is not advertised')),
+  ...forms([Code.Rdrand_r16, Code.Rdrand_r32, Code.Rdrand_r64], unsupported('RDRAND is not advertised')),
+  ...forms([Code.Rdseed_r16, Code.Rdseed_r32, Code.Rdseed_r64], unsupported('RDSEED is not advertised')),
+  ...forms([Code.Rdpid_r32, Code.Rdpid_r64], unsupported('RDPID is not advertised')),
+  ...forms([Code.Getsecd, Code.Getsecq], unsupported('SMX is not advertised')),
+  ...forms([Code.Clflushopt_m8], unsupported('CLFLUSHOPT is not advertised')),
+  ...forms([Code.Vmmcall, Code.Vmrunw, Code.Vmrund, Code.Vmrunq], unsupported('AMD SVM is not there')),
+];
+
+export const MISCELLANEOUS: readonly Form[] = [
+  [Code.Bound_r16_m1616, bound(2)],
+  [Code.Bound_r32_m3232, bound(4)],
+  [Code.Enterw_imm16_imm8, enter(2)],
+  [Code.Enterd_imm16_imm8, enter(4)],
+  [Code.Enterq_imm16_imm8, enter(8)],
+  [Code.Xlat_m8, xlat],
+  [Code.Cmpxchg8b_m64, cmpxchg8b],
+  [Code.Cmpxchg16b_m128, cmpxchg16b],
+  ...pops,
+  [Code.Pause, pause],
+  [Code.Wait, wait],
+  [Code.Rsm, rsm],
+  [Code.Clflush_m8, flushLine],
+  ...forms(
+    [
+      Code.Ud0,
+      Code.Ud0_r16_rm16,
+      Code.Ud0_r32_rm32,
+      Code.Ud0_r64_rm64,
+      Code.Ud1_r16_rm16,
+      Code.Ud1_r32_rm32,
+      Code.Ud1_r64_rm64,
+      Code.Ud2,
+    ],
+    unsupported('undefined on purpose'),
+  ),
+  ...forms([Code.Lfence, Code.Mfence, Code.Sfence], nothing),
+  ...forms(
+    [
+      Code.Prefetch_m8,
+      Code.Prefetchw_m8,
+      Code.Prefetchwt1_m8,
+      Code.Prefetchnta_m8,
+      Code.Prefetcht0_m8,
+      Code.Prefetcht1_m8,
+      Code.Prefetcht2_m8,
+    ],
+    nothing,
+  ),
+  ...ABSENT,
+];
