@@ -81,7 +81,7 @@ export const executionRequests: Handlers<
 
   'hyperstep/runToNextExit': (session, args) => {
     session.cpuOf(args.threadId);
-    session.run(runToNextExit());
+    session.runAndTell(runToNextExit());
     return {};
   },
 };

@@ -141,6 +141,12 @@ export class Session {
     this.sendCustom('hyperstep/resumed', { threadId: threadOf(0) });
   }
 
+  /** Begins to run for a request of our own, of which the client does not know that it continues. */
+  runAndTell(plan: Plan): void {
+    this.run(plan);
+    this.send('continued', { threadId: threadOf(0), allThreadsContinued: true });
+  }
+
   pause(): void {
     this.target.runner.pause();
   }

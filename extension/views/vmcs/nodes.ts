@@ -75,13 +75,24 @@ function fieldNode(field: VmcsField, prefix: string, old: Hex | undefined): View
   };
 }
 
+/** Bits 14:13 of an encoding are 3 for a field of natural width (SDM Vol. 3D, "Field Encoding in VMCS", appendix B). */
+const isNaturalWidth = ({ encoding }: VmcsField): boolean => ((Number(encoding) >> 13) & 3) === 3;
+
+/** Registers and addresses come first, as they are what one looks for; otherwise in the order of the encodings. */
+const inReadingOrder = (fields: readonly VmcsField[]): VmcsField[] => [
+  ...fields.filter(isNaturalWidth),
+  ...fields.filter((field) => !isNaturalWidth(field)),
+];
+
 function groupNode(group: VmcsGroup, changed: ReadonlyMap<string, Hex>): ViewNode {
   const marked = group.fields.filter(({ key }) => changed.has(key)).length;
   return {
     id: `area/${group.area}`,
     label: group.title,
     description: `${counted(group.fields.length, 'field')}${marked === 0 ? '' : `, ${marked} changed`}`,
-    children: group.fields.map((field) => fieldNode(field, `area/${group.area}`, changed.get(field.key))),
+    children: inReadingOrder(group.fields).map((field) =>
+      fieldNode(field, `area/${group.area}`, changed.get(field.key)),
+    ),
   };
 }
 

@@ -29,6 +29,7 @@ const vmcs = (rip: string, address = '0x0000000000005000'): PresentVmcs => ({
       area: 'guest state',
       title: 'Guest state',
       fields: [
+        field('GUEST_TR_SELECTOR', 'Guest TR selector', '0x0028', { encoding: '0x0000080e', bytes: 2 }),
         field('GUEST_RIP', 'Guest RIP', rip),
         field('GUEST_CR0', 'Guest CR0', '0x0000000080000031', {
           fields: [
@@ -51,15 +52,16 @@ const before = vmcs('0x0000000000401000');
 const after = vmcs('0x0000000000401002');
 
 describe('extension: VMCS view', () => {
-  it('shows areas, fields and decoded bits', () => {
+  it('shows areas, fields (registers first) and decoded bits', () => {
     assert.deepEqual(outline(vmcsNodes(before, new Map())), [
       'VMCS at 0x5000: launch state: launched',
-      'Guest state: 2 fields',
+      'Guest state: 3 fields',
       '  Guest RIP: 0x401000',
       '  Guest CR0: 0x80000031  PE, PG',
       '    PE: 1  protected mode',
       '    TS: 0',
       '    PG: 1  paging',
+      '  Guest TR selector: 0x28',
       'Exit information: 1 field',
       '  Exit reason: 0xa',
     ]);
@@ -71,7 +73,7 @@ describe('extension: VMCS view', () => {
     assert.deepEqual(outline(vmcsNodes(after, changed)).slice(1, 5), [
       'Changed since the last stop: 1 field',
       '  *Guest RIP: 0x401002  was 0x401000',
-      'Guest state: 2 fields, 1 changed',
+      'Guest state: 3 fields, 1 changed',
       '  *Guest RIP: 0x401002  was 0x401000',
     ]);
   });
@@ -99,6 +101,7 @@ describe('extension: VMCS view', () => {
         'VMCS at 0x0000000000005000, launch state: launched',
         '',
         '*** Guest state ***',
+        'GUEST_TR_SELECTOR                    0x0028',
         'GUEST_RIP                            0x0000000000401000',
         'GUEST_CR0                            0x0000000080000031 PE, PG',
         '',
