@@ -82,7 +82,7 @@ export const LAYOUT = {
   /** tlbMix(tlbTag). d */
   tlbMix: 968,
   /** RIP of the first byte of the page that the loop executes in: RIP = pageRip + offset in page. q */
-  pageRip: 976,
+  pageRip: 992,
   /** Bit 0: an event may be due (pending interrupt, debug trap, stop): leave the loop at the next boundary. d */
   attention: 836,
   /** Instructions left before the loop returns. d, signed */

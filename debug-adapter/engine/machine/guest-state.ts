@@ -19,7 +19,7 @@ const FIELDS: readonly (readonly [VmcsFieldKey, number])[] = [
   ['GUEST_IA32_EFER', LAYOUT.efer],
   ['GUEST_IA32_PAT', LAYOUT.pat],
   ['GUEST_IA32_DEBUGCTL', LAYOUT.debugctl],
-  ['EPT_POINTER', LAYOUT.eptPointer],
+  ['EPTP', LAYOUT.eptPointer],
 ];
 const NARROW_FIELDS: readonly (readonly [VmcsFieldKey, number])[] = [
   ['GUEST_GDTR_LIMIT', LAYOUT.gdtrLimit],
