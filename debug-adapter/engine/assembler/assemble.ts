@@ -51,12 +51,12 @@ const MAX_RUNS = 8;
 
 /** Assembles; user mistakes become diagnostics and the rest is assembled all the same. */
 export function assemble(options: AssembleOptions): AssemblyResult {
-  let answers: readonly (bigint | undefined)[] = [];
+  let answers: readonly Answer[] = [];
   for (let run = 1; ; run++) {
     const assembly = new Assembly(options, answers);
     const result = assembly.run();
     const next = assembly.answers();
-    const settled = next.length === answers.length && next.every((answer, index) => answer === answers[index]);
+    const settled = next.length === answers.length && next.every((answer, index) => isSame(answer, answers[index]));
     if (settled || run === MAX_RUNS) return result();
     answers = next;
   }
@@ -70,9 +70,19 @@ interface Question {
   readonly section: number;
 }
 
+/** What a question came to in the run before: a number, or the name that is defined nowhere, or neither. */
+interface Answer {
+  readonly number: bigint | undefined;
+  readonly missing: string | undefined;
+}
+
+function isSame(left: Answer, right: Answer | undefined): boolean {
+  return left.number === right?.number && left.missing === right?.missing;
+}
+
 class Assembly {
   readonly #options: AssembleOptions;
-  readonly #answers: readonly (bigint | undefined)[];
+  readonly #answers: readonly Answer[];
   readonly #messages = new Messages();
   readonly #names = new SymbolNames(this.#messages);
   readonly #items: Item[] = [];
@@ -83,7 +93,7 @@ class Assembly {
   readonly #offsets: (bigint | undefined)[] = [0n];
   #layout: Layout | undefined;
 
-  constructor(options: AssembleOptions, answers: readonly (bigint | undefined)[]) {
+  constructor(options: AssembleOptions, answers: readonly Answer[]) {
     this.#options = options;
     this.#answers = answers;
     const messages = this.#messages;
@@ -168,23 +178,26 @@ class Assembly {
   }
 
   /** What the questions of this run are answered with now that addresses are known. */
-  answers(): (bigint | undefined)[] {
+  answers(): Answer[] {
     const layout = this.#layout;
     if (layout === undefined) return [];
     return this.#questions.map(({ expression, item, section }) => {
       const sections = this.#state.sections;
       const relative = sections[section].kind === 'absolute' ? SCALAR : section;
       const base = layout.bases[section];
+      let missing: string | undefined;
       const here = layout.addresses[item] ?? base + BigInt(layout.lengths[section]);
       const scope: Scope = {
         messages: new Messages(),
         symbol: (name) => layout.symbols.get(name),
         here: { number: here, section: relative, unknown: false },
         sectionStart: { number: base, section: relative, unknown: false },
-        undefinedSymbol: () => undefined,
+        undefinedSymbol: (name) => {
+          missing ??= name;
+        },
       };
       const value = evaluate(expression, scope);
-      return value.unknown ? undefined : value.number;
+      return { number: value.unknown ? undefined : value.number, missing };
     });
   }
 
@@ -256,13 +269,13 @@ class Assembly {
     if (known !== undefined) return known;
     const number = this.#questions.length;
     this.#questions.push({ expression, item: this.#items.length, section: this.#state.section });
-    if (number < this.#answers.length) {
-      const answer = this.#answers[number];
-      if (answer !== undefined) return answer;
+    const answer = this.#answers[number];
+    if (answer === undefined) return 0n;
+    if (answer.missing !== undefined) this.#undefinedSymbol(answer.missing, place);
+    else if (answer.number === undefined) {
       this.#messages.error('not-constant', 'this must have a value that is known here', place);
-      return undefined;
     }
-    return 0n;
+    return answer.number;
   }
 
   /** The value when it needs no address; mistakes such as division by zero are reported. */

@@ -87,7 +87,7 @@ class LayoutRun {
   #pieces: Piece[] = [];
   #final = false;
   #passes = 0;
-  /** The item that moved last, to name when passes do not end. */
+  /** The item whose length changed last, to name when passes do not end. */
   unstable: Item | undefined;
   // Scope of the item being laid out.
   #here: Value = UNKNOWN;
@@ -163,8 +163,8 @@ class LayoutRun {
     this.#addresses[index] = address;
     this.#here = { number: address, section: relative, unknown: false };
     this.#sectionStart = { number: base, section: relative, unknown: false };
-    if (content.kind === 'label') return this.#setSymbol(item, content.name, this.#here);
-    if (content.kind === 'equ') return this.#setSymbol(item, content.name, evaluate(content.value, this.#scope));
+    if (content.kind === 'label') return this.#setSymbol(content.name, this.#here);
+    if (content.kind === 'equ') return this.#setSymbol(content.name, evaluate(content.value, this.#scope));
     const state = this.#states[index];
     const bytes = this.#bytes(content, item, state, address, offsets[section]);
     const length = typeof bytes === 'number' ? bytes : bytes.length;
@@ -178,7 +178,7 @@ class LayoutRun {
     return moved;
   }
 
-  #setSymbol(item: Item, name: string, value: Value): boolean {
+  #setSymbol(name: string, value: Value): boolean {
     const known = this.#symbols.get(name);
     if (
       known !== undefined &&
@@ -189,7 +189,6 @@ class LayoutRun {
       return false;
     }
     this.#symbols.set(name, value);
-    this.unstable = item;
     return true;
   }
 

@@ -42,7 +42,7 @@ export function branchFits(
   return distance >= -128n && distance <= 127n ? 'yes' : 'out-of-range';
 }
 
-export function hasNearForm(statement: InstructionStatement): boolean {
+function hasNearForm(statement: InstructionStatement): boolean {
   return statement.variants.some(({ candidates }) =>
     candidates.some(({ form }) => form.operands.some((spec) => spec.kind === 'branch' && spec.bytes !== 1)),
   );

@@ -1,7 +1,6 @@
 /** What is said about an instruction that cannot be encoded, or loses bits. */
 import { SCALAR } from '../evaluate.ts';
 import type { Messages } from '../messages.ts';
-import { hasNearForm } from './branches.ts';
 import type { OperandValue } from './encode.ts';
 import type { Candidate } from './match.ts';
 import type { Operand } from './operands.ts';
@@ -13,7 +12,10 @@ export function reportFailure(
   messages: Messages,
 ): void {
   if (outOfRange !== undefined) {
-    const remedy = hasNearForm(statement) ? 'leave out "short"' : 'put the target nearer, or jump over a near jump';
+    const remedy =
+      outOfRange.kind === 'value' && outOfRange.distance === 'short'
+        ? 'leave out "short"'
+        : 'put the target nearer, or jump over a near jump';
     messages.error(
       'short-jump-out-of-range',
       `the target of ${statement.mnemonic} is more than 127 bytes away; ${remedy}`,

@@ -18,7 +18,7 @@ export interface DirectiveContext {
   reference(name: string, place: Place): void;
   /** Keeps the lines up to the matching end and hands them to `finish`. */
   collect(kind: 'macro' | 'repetition', place: Place, finish: (lines: readonly RawLine[]) => void): void;
-  repeat(lines: readonly RawLine[], count: bigint): void;
+  repeat(lines: readonly RawLine[], count: bigint, place: Place): void;
   /** False when no repetition is open. */
   exitRepetition(): boolean;
   include(path: string, place: Place): void;
@@ -122,7 +122,7 @@ const repetition: Directive = (context, directive, rest) => {
   const place = placeOfAll(expression, placeOf(directive));
   const count = context.constant(expression, place) ?? 0n;
   context.collect('repetition', placeOf(directive), (lines) => {
-    if (count > 0n) context.repeat(lines, count);
+    if (count > 0n) context.repeat(lines, count, placeOf(directive));
   });
 };
 

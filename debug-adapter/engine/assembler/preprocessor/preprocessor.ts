@@ -28,6 +28,8 @@ interface Frame {
   readonly conditions: Condition[];
   /** Macro whose parameters are in effect. */
   readonly call: MacroCall | undefined;
+  /** Where it was begun. */
+  readonly place: Place;
   /** Further repetitions after this one. */
   repeats: bigint;
 }
@@ -87,14 +89,20 @@ export class Preprocessor {
       collect: (kind, place, finish) => {
         this.#collecting = { kind, place, finish, lines: [], depth: 0 };
       },
-      repeat: (lines, count) => this.#push('repetition', new KeptLines(lines), this.#frames.at(-1)?.call, count - 1n),
+      repeat: (lines, count, place) =>
+        this.#push('repetition', new KeptLines(lines), this.#frames.at(-1)?.call, count - 1n, place),
       exitRepetition: () => this.#exitRepetition(),
       include: (path, place) => this.#include(path, place),
       currentCall: () => this.#frames.at(-1)?.call,
       stop: () => this.#stop(),
     };
     for (const [name, body] of Object.entries(defines)) this.#predefine(name, body);
-    this.#push('file', new FileLines(file, source, messages), undefined, 0n);
+    this.#push('file', new FileLines(file, source, messages), undefined, 0n, {
+      file,
+      line: 1,
+      column: 1,
+      endColumn: 1,
+    });
   }
 
   /** The next line for the parser, macros expanded; undefined at the end. */
@@ -107,12 +115,7 @@ export class Preprocessor {
       const raw = frame.lines.next();
       if (raw === undefined) this.#endOfFrame(frame);
       else if (++this.#linesRead > MAX_LINES) {
-        this.#host.messages.error(
-          'expansion-limit',
-          `the source expands to more than ${MAX_LINES} lines`,
-          this.#placeOf(raw, frame),
-        );
-        this.#stop();
+        this.#tooManyLines(this.#placeOf(raw, frame));
       } else this.#line(raw, frame);
     }
   }
@@ -121,8 +124,13 @@ export class Preprocessor {
     return frame.call?.place ?? raw.place;
   }
 
-  #push(kind: Frame['kind'], lines: LineSource, call: MacroCall | undefined, repeats: bigint): void {
-    this.#frames.push({ kind, lines, conditions: [], call, repeats });
+  #push(kind: Frame['kind'], lines: LineSource, call: MacroCall | undefined, repeats: bigint, place: Place): void {
+    this.#frames.push({ kind, lines, conditions: [], call, repeats, place });
+  }
+
+  #tooManyLines(place: Place): void {
+    this.#host.messages.error('expansion-limit', `the source expands to more than ${MAX_LINES} lines`, place);
+    this.#stop();
   }
 
   #stop(): void {
@@ -149,6 +157,8 @@ export class Preprocessor {
       // An empty body repeated without end must count as well.
       this.#linesRead += 1;
       if (this.#linesRead <= MAX_LINES) return;
+      this.#tooManyLines(frame.place);
+      return;
     }
     this.#frames.pop();
     if (frame.kind === 'macro' && frame.call !== undefined) this.#multi.leave(frame.call.macro);
@@ -252,7 +262,7 @@ export class Preprocessor {
       place: { ...place, ...placeOf(name) },
       rotation: 0,
     };
-    this.#push('macro', new KeptLines(macro.body), call, 0n);
+    this.#push('macro', new KeptLines(macro.body), call, 0n, call.place);
     return true;
   }
 
@@ -285,7 +295,7 @@ export class Preprocessor {
       return;
     }
     if (!this.includedFiles.includes(included.file)) this.includedFiles.push(included.file);
-    this.#push('file', new FileLines(included.file, included.source, messages), undefined, 0n);
+    this.#push('file', new FileLines(included.file, included.source, messages), undefined, 0n, place);
   }
 
   #predefine(name: string, body: string): void {

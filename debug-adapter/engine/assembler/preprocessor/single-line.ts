@@ -25,6 +25,7 @@ export class SingleLineMacros {
   /** Body of a macro whose value depends on where it is used; undefined for all others. */
   readonly #dynamic: (name: string, token: Token) => Token | undefined;
   #budget = 0;
+  #failed = false;
 
   constructor(
     messages: Messages,
@@ -60,11 +61,13 @@ export class SingleLineMacros {
     return this.#exact.get(name) ?? this.#anyCase.get(name.toLowerCase());
   }
 
-  /** Replaces every single-line macro, `%[...]` and `%+` in a line. */
+  /** Replaces every single-line macro, `%[...]` and `%+` in a line. Nothing is left of a line with a mistake in that. */
   expand(tokens: readonly Token[]): readonly Token[] {
     if (!tokens.some((token) => this.#matters(token))) return tokens;
     this.#budget = MAX_TOKENS;
-    return joinPastes(this.#expand(tokens, new Set(), 0));
+    this.#failed = false;
+    const expanded = this.#expand(tokens, new Set(), 0);
+    return this.#failed ? [] : joinPastes(expanded);
   }
 
   #matters(token: Token): boolean {
@@ -76,15 +79,9 @@ export class SingleLineMacros {
     const out: Token[] = [];
     for (let index = 0; index < tokens.length; index++) {
       const token = tokens[index];
+      if (this.#failed) return out;
       if (--this.#budget < 0 || depth > MAX_DEPTH) {
-        if (this.#budget > -1_000_000) {
-          this.#messages.error(
-            'expansion-limit',
-            'this line grows without end when its macros are expanded',
-            placeOf(token),
-          );
-        }
-        this.#budget = -2_000_000;
+        this.#fail('expansion-limit', 'this line grows without end when its macros are expanded', token);
         return out;
       }
       if (token.kind === 'operator' && token.text === '%[') {
@@ -110,6 +107,11 @@ export class SingleLineMacros {
     return out;
   }
 
+  #fail(code: string, message: string, token: Token): void {
+    this.#failed = true;
+    this.#messages.error(code, message, placeOf(token));
+  }
+
   #replace(
     tokens: readonly Token[],
     index: number,
@@ -133,11 +135,7 @@ export class SingleLineMacros {
     if (open === undefined || open.kind !== 'operator' || open.text !== '(') return undefined;
     const { args, end } = callArguments(tokens, index + 1);
     if (end >= tokens.length) {
-      this.#messages.error(
-        'bad-macro-call',
-        `the arguments of macro "${token.text}" have no closing ")"`,
-        placeOf(token),
-      );
+      this.#fail('bad-macro-call', `the arguments of macro "${token.text}" have no closing ")"`, token);
       return { tokens: [], last: tokens.length };
     }
     const macro =
@@ -147,11 +145,7 @@ export class SingleLineMacros {
         : undefined);
     if (macro === undefined) {
       const counts = macros.map(({ parameters }) => parameters?.length ?? 0).join(' or ');
-      this.#messages.error(
-        'bad-macro-call',
-        `macro "${token.text}" takes ${counts} arguments, not ${args.length}`,
-        placeOf(token),
-      );
+      this.#fail('bad-macro-call', `macro "${token.text}" takes ${counts} arguments, not ${args.length}`, token);
       return { tokens: [], last: end };
     }
     this.#onUse(macro, token);
