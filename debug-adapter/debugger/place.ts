@@ -1,6 +1,7 @@
 /** Something that can be written: a register or part of one, memory, a VMCS field. */
 import type { AddressSpace, Machine, RegisterName, VmcsFieldKey } from '../engine/index.ts';
 import { ProcessorView, savedIn, toLittleEndian } from './processor.ts';
+import type { StateSource } from './processor.ts';
 import type { OperandBytes } from './expression-parser.ts';
 import { registerBits } from './register-names.ts';
 
@@ -8,6 +9,7 @@ export type Place =
   | {
       readonly kind: 'register';
       readonly cpu: number;
+      readonly source: StateSource;
       readonly register: RegisterName;
       readonly bit: number;
       readonly bits: number;
@@ -38,17 +40,17 @@ export function writePlace(machine: Machine, place: Place, value: bigint): strin
 
 function writeRegisterPart(
   machine: Machine,
-  { cpu, register, bit, bits }: Extract<Place, { kind: 'register' }>,
+  { cpu, source, register, bit, bits }: Extract<Place, { kind: 'register' }>,
   value: bigint,
 ): string | undefined {
   const limit = 1n << BigInt(bits);
   const fits = value < limit || value >= (1n << 64n) - (limit >> 1n);
   if (!fits) return `0x${value.toString(16)} does not fit in ${bits} bit${bits === 1 ? '' : 's'}.`;
-  const view = ProcessorView.current(machine, cpu);
+  const view = new ProcessorView(machine, cpu, source);
   const mask = (limit - 1n) << BigInt(bit);
   const whole = (view.register(register) & ~mask) | ((value << BigInt(bit)) & mask);
   const next = whole & ((1n << BigInt(registerBits(register))) - 1n);
-  // While the built-in hypervisor handles an exit, this register of the guest is in the VMCS.
-  const saved = view.source === 'guest' ? savedIn(register) : undefined;
+  // The machine knows where a guest's registers are while its own hypervisor runs; below a guest program's handler we do.
+  const saved = source === 'guest' && machine.handler === undefined ? savedIn(register) : undefined;
   return saved === undefined ? machine.setRegister(cpu, register, next) : machine.setVmcsField(cpu, saved, next);
 }

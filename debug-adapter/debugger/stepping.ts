@@ -2,7 +2,7 @@
  * Stepping as pure logic. A plan is a generator: it says how far to run, is told why the machine stopped, and goes on until
  * the step is done. Slices, pauses and the person's own breakpoints are the runner's business.
  */
-import type { DisassembledInstruction, Machine, Stop } from '../engine/index.ts';
+import type { DisassembledInstruction, ExitName, Machine, Stop } from '../engine/index.ts';
 import { ProcessorView } from './processor.ts';
 import { callers } from './stack.ts';
 import type { SymbolTable } from './symbols.ts';
@@ -33,12 +33,8 @@ export interface StepContext {
 export type Granularity = 'statement' | 'line' | 'instruction';
 
 const NOWHERE: ReadonlySet<bigint> = new Set();
-const one = (handlerSteps: Goal['handlerSteps']): Goal => ({
-  extent: 'one',
-  stopAt: NOWHERE,
-  anyExit: false,
-  handlerSteps,
-});
+/** One instruction or handler step. An instruction that exits ends it, before anything is done about the exit. */
+const ONE: Goal = { extent: 'one', stopAt: NOWHERE, anyExit: true, handlerSteps: 'stop' };
 const until = (address: bigint): Goal => ({
   extent: 'unlimited',
   stopAt: new Set([address]),
@@ -85,14 +81,14 @@ export function stepOut(context: StepContext): Plan {
 }
 
 function* intoInstruction(): Plan {
-  yield one('stop');
+  yield ONE;
 }
 
 /** A REP instruction is one statement, however many iterations it has. */
 function* intoOrOverRepeat(context: StepContext): Plan {
   const instruction = nextInstruction(context);
   if (instruction && isRepeated(instruction)) yield* overTo(context, instruction);
-  else yield one('stop');
+  else yield ONE;
 }
 
 /** Steps until the source line changes, or starts again. */
@@ -115,12 +111,12 @@ function* byLine(context: StepContext, step: (context: StepContext) => Plan): Pl
 function* overInstruction(context: StepContext): Plan {
   const { machine, cpu } = context;
   if (machine.handler) {
-    yield one('stop');
+    yield ONE;
     return;
   }
   const instruction = nextInstruction(context);
   if (instruction === undefined) {
-    yield* oneThroughHandlers(machine);
+    yield* oneThroughHandlers(context);
     return;
   }
   const next = following(instruction);
@@ -135,7 +131,7 @@ function* overInstruction(context: StepContext): Plan {
   }
   const stackPointer = new ProcessorView(machine, cpu).linearStackPointer;
   const exceptions = context.exceptionsSeen();
-  yield* oneThroughHandlers(machine);
+  yield* oneThroughHandlers(context);
   if (machine.handler || instruction.isBranch || instruction.isReturn) return;
   const view = new ProcessorView(machine, cpu);
   const interrupted = view.linearRip !== next && view.linearRip !== instruction.address;
@@ -145,14 +141,25 @@ function* overInstruction(context: StepContext): Plan {
   }
 }
 
+/** Exits that come between instructions: the instruction at hand has not run yet. */
+const BETWEEN: ReadonlySet<ExitName> = new Set(['externalInterrupt', 'interruptWindow', 'nmiWindow', 'preemptionTimer']);
+
 /** One guest instruction, with whatever the built-in hypervisor does about it. */
-function* oneThroughHandlers(machine: Machine): Plan {
-  yield one('run');
-  while (machine.handler) yield one('run');
+function* oneThroughHandlers({ machine, cpu }: StepContext): Plan {
+  for (;;) {
+    const from = linearRip(machine, cpu);
+    const exits = machine.exits.at(-1)?.number;
+    yield ONE;
+    if (!machine.handler) return;
+    yield* finishHandler(machine);
+    const last = machine.exits.at(-1);
+    const postponed = last !== undefined && last.number !== exits && BETWEEN.has(last.exit.name);
+    if (!postponed || linearRip(machine, cpu) !== from) return;
+  }
 }
 
 function* finishHandler(machine: Machine): Plan {
-  while (machine.handler) yield one('stop');
+  while (machine.handler) yield ONE;
 }
 
 function* overTo(context: StepContext, instruction: DisassembledInstruction): Plan {

@@ -7,7 +7,7 @@ export interface SymbolPlace {
 }
 
 /** A symbol further away than this says nothing about an address. */
-const MAX_SYMBOL_DISTANCE = 0x10_0000n;
+const MAX_SYMBOL_DISTANCE = 0x1_0000n;
 
 export class SymbolTable {
   /** Symbols that name addresses, sorted by them. */

@@ -9,6 +9,9 @@ import { hex64, hexOf, hexShort } from './text.ts';
 
 type ExceptionInfo = DebugProtocol.ExceptionInfoResponse['body'];
 
+/** How a path is written in a message. */
+export type ShowFile = (file: string) => string;
+
 /** Undefined where the stop is no exception. */
 export function exceptionInfo(stop: Stop, symbols: SymbolTable): ExceptionInfo | undefined {
   const text = describeStop(stop, symbols);
@@ -64,28 +67,32 @@ function faultChain(chain: readonly FaultRecord[], symbols: SymbolTable): readon
 }
 
 /** The failure, then each failed check with its rule, fields, values, manual section and last writes. */
-export function failureLines(report: EntryFailure, symbols: SymbolTable): readonly string[] {
-  const at = `at ${symbols.describe(report.linear) ?? hexShort(report.linear)}${sourceOf(report.linear, symbols)}`;
-  return [failureHeadline(report), at, ...report.failed.flatMap((check) => checkLines(check, symbols))];
+export function failureLines(
+  report: EntryFailure,
+  symbols: SymbolTable,
+  showFile: ShowFile = (file) => file,
+): readonly string[] {
+  const at = `at ${symbols.describe(report.linear) ?? hexShort(report.linear)}${sourceOf(report.linear, symbols, showFile)}`;
+  return [failureHeadline(report), at, ...report.failed.flatMap((check) => checkLines(check, symbols, showFile))];
 }
 
-export function checkLines(check: FailedEntryCheck, symbols: SymbolTable): readonly string[] {
+function checkLines(check: FailedEntryCheck, symbols: SymbolTable, showFile: ShowFile): readonly string[] {
   const fields = check.fields.map((key, index) => {
     const write = check.lastWrites.find((each) => each.field === key);
     const value = check.values[index];
     const shown = value === undefined ? 'unknown' : hexOf(value, 8 * vmcsField(key).bytes);
-    return `  ${key} = ${shown}, ${writeText(write, symbols)}`;
+    return `  ${key} = ${shown}, ${writeText(write, symbols, showFile)}`;
   });
   return [`${check.id}: ${check.rule}`, ...fields, `  remedy: ${check.remedy}`, `  ${check.section}`];
 }
 
-function writeText(write: VmcsFieldWrite | undefined, symbols: SymbolTable): string {
+function writeText(write: VmcsFieldWrite | undefined, symbols: SymbolTable, showFile: ShowFile): string {
   if (write?.linear === undefined) return 'never written since VMCLEAR';
   const where = symbols.describe(write.linear) ?? hexShort(write.linear);
-  return `last written at ${where}${sourceOf(write.linear, symbols)}`;
+  return `last written at ${where}${sourceOf(write.linear, symbols, showFile)}`;
 }
 
-function sourceOf(linear: bigint, symbols: SymbolTable): string {
+function sourceOf(linear: bigint, symbols: SymbolTable, showFile: ShowFile): string {
   const line = symbols.lineAt(linear);
-  return line === undefined ? '' : ` (${line.file}:${line.line})`;
+  return line === undefined ? '' : ` (${showFile(line.file)}:${line.line})`;
 }

@@ -44,7 +44,7 @@ export function registerNode(view: ProcessorView, symbols: SymbolTable, name: Re
     name,
     value: registerText(value, bits, name, fields, symbols),
     type: `${bits}-bit register`,
-    place: { kind: 'register', cpu: view.cpu, register: name, bit: 0, bits },
+    place: { kind: 'register', cpu: view.cpu, source: view.source, register: name, bit: 0, bits },
     evaluateName: name.toLowerCase(),
     memoryReference: pointerReference(view, name, value),
     ...(fields.length === 0 ? {} : { children: () => fieldNodes(view, name, value, fields) }),
@@ -85,7 +85,7 @@ function fieldNodes(
       name: field.name,
       value: fieldText(value, field),
       type: width === 1 ? `bit ${field.bit}` : `bits ${field.bit + width - 1}:${field.bit}`,
-      place: { kind: 'register', cpu: view.cpu, register, bit: field.bit, bits: width },
+      place: { kind: 'register', cpu: view.cpu, source: view.source, register, bit: field.bit, bits: width },
       evaluateName: name.toLowerCase(),
     };
   });
@@ -114,13 +114,13 @@ function segmentNode(view: ProcessorView, segment: SegmentView): VariableNode {
     name,
     value: `${hexOf(segment.selector, 16)} ${code}`,
     type: 'segment register',
-    place: { kind: 'register', cpu: view.cpu, register: name, bit: 0, bits: 16 },
+    place: { kind: 'register', cpu: view.cpu, source: view.source, register: name, bit: 0, bits: 16 },
     evaluateName: lower,
     children: () => [
       {
         name: 'selector',
         value: hexOf(segment.selector, 16),
-        place: { kind: 'register', cpu: view.cpu, register: name, bit: 0, bits: 16 },
+        place: { kind: 'register', cpu: view.cpu, source: view.source, register: name, bit: 0, bits: 16 },
         evaluateName: lower,
       },
       {

@@ -1,4 +1,5 @@
 /** Runs a program without an editor, to its end. */
+import path from 'node:path';
 import type { EntryFailure, Stop } from '../engine/index.ts';
 import { failureLines } from '../present/exception-info.ts';
 import { describeStop } from '../present/stops.ts';
@@ -101,5 +102,11 @@ export function endText({ target, end }: HeadlessResult): string {
   return text === undefined ? what : `${what}: ${text}`;
 }
 
+/** Paths as a person in this folder would type them. */
+const fromHere = (file: string): string => {
+  const relative = path.relative(process.cwd(), file);
+  return relative.startsWith('..') ? file : relative;
+};
+
 export const failureText = ({ target, failures }: HeadlessResult): string =>
-  failures.map((failure) => failureLines(failure, target.symbols).join('\n')).join('\n\n');
+  failures.map((failure) => failureLines(failure, target.symbols, fromHere).join('\n')).join('\n\n');

@@ -1,0 +1,130 @@
+/** Mistakes get one clear message each; the adapter survives, and the next launch works. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { ROOT, openSession } from './client.ts';
+import type { Client } from './client.ts';
+import { compareTranscript, transcriptOf } from './transcript.ts';
+
+const FIXTURES = path.join(import.meta.dirname, 'fixtures');
+const HELLO = path.join(ROOT, 'samples/00-hello/hello.asm');
+
+describe('bad input', function () {
+  this.timeout(30_000);
+  let client: Client & { close(): void };
+  let scratch: string;
+
+  beforeEach(async () => {
+    client = await openSession();
+    scratch = mkdtempSync(path.join(os.tmpdir(), 'hyperstep-test-'));
+  });
+  afterEach(() => {
+    client.close();
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  const file = (name: string, content: string | Uint8Array): string => {
+    const target = path.join(scratch, name);
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(target, content);
+    return target;
+  };
+
+  /** The launch is refused with this message; afterwards the same session debugs a good program. */
+  async function refused(launch: object, message: RegExp): Promise<void> {
+    await client.request('initialize', { adapterID: 'hyperstep' });
+    await assert.rejects(client.request('launch', launch), (error: Error) => {
+      assert.match(error.message, message);
+      assert.doesNotMatch(error.message, /\n|\bat .*\.ts:/);
+      return true;
+    });
+    await client.request('launch', { program: HELLO, mode: 'bare' });
+    await client.request('configurationDone');
+    assert.equal((await client.event('stopped')).reason, 'entry');
+  }
+
+  it('a syntax error is named by file, line and column, and all of them are listed', async () => {
+    await refused({ program: path.join(FIXTURES, 'broken.asm') }, /^broken\.asm:4:\d+: .*nowhere/);
+    const errors = client.log.flatMap((message) =>
+      'event' in message && message.event === 'output' && message.body.category === 'stderr' ? [message.body] : [],
+    );
+    assert.deepEqual(
+      errors.map((each) => each.line),
+      [4, 5],
+    );
+    assert.ok(errors.every((each) => each.source.path.endsWith('broken.asm')));
+  });
+
+  it('a missing file', () => refused({ program: path.join(FIXTURES, 'none.asm') }, /none\.asm cannot be read: there is no such file/));
+  it('a folder', () => refused({ program: FIXTURES }, /names a folder/));
+  it('an empty file', () => refused({ program: file('empty.elf', '') }, /empty/));
+  it('a truncated ELF', () => refused({ program: file('kernel.elf', Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 1, 1, 1)) }, /kernel\.elf.*(truncated|ends|short)/i));
+  it('a file of no known format', () => refused({ program: file('notes.txt', 'hello') }, /notes\.txt.*neither an ELF file/));
+
+  it('an unknown attribute, with the nearest known one', () =>
+    refused({ program: HELLO, stopOnEntri: true }, /Unknown launch attribute "stopOnEntri"\. Did you mean "stopOnEntry"\?/));
+  it('an attribute of the wrong kind', () =>
+    refused({ program: HELLO, stopOnEntry: 'yes' }, /"stopOnEntry" must be a boolean, not "yes"/));
+  it('no program', () => refused({}, /"program" is missing/));
+  it('an unknown mode', () => refused({ program: HELLO, mode: 'vmx' }, /"mode" is "vmx".*"bare" or "vm"/));
+  it('a memory size that is none', () => refused({ program: HELLO, memory: 'plenty' }, /"memory" is "plenty"/));
+  it('too much memory', () => refused({ program: HELLO, memory: '1000G' }, /must be from 1 MiB to/));
+  it('an exit that does not exist', () => refused({ program: HELLO, stopOn: ['cpuuid'] }, /"cpuuid".*Did you mean "cpuid"/));
+
+  it('a guest larger than memory', () =>
+    refused(
+      { program: file('big.asm', 'org 100000h\nbits 32\nstart: hlt\nbuffer: times 3000000 db 1\n'), memory: '2M' },
+      /big\.asm.*memory/i,
+    ));
+
+  it('an include that leaves the workspace', async () => {
+    const secret = file('outside/secret.inc', 'db 1\n');
+    const program = file('project/main.asm', `%include "${path.relative(path.join(scratch, 'project'), secret)}"\nhlt\n`);
+    await refused({ program }, /outside the workspace and the program's folder/);
+  });
+
+  it('an include of the workspace is read', async () => {
+    file('lib/one.inc', 'ONE equ 1\n');
+    const program = file('project/main.asm', 'bits 16\norg 7C00h\n%include "../lib/one.inc"\nmov ax, ONE\nhlt\ntimes 510-($-$$) db 0\ndw 0AA55h\n');
+    await client.launch({ program, mode: 'bare', __workspaceFolder: scratch });
+  });
+
+  it('malformed and unknown requests', async () => {
+    const refuse = async (command: string, args?: object): Promise<void> => {
+      await assert.rejects(client.request(command, args));
+    };
+    await refuse('stackTrace', { threadId: 1 }); // before any launch
+    await client.launch({ program: HELLO, mode: 'bare' });
+    await refuse('stackTrace');
+    await refuse('stackTrace', { threadId: '1' });
+    await refuse('stackTrace', { threadId: 7 });
+    await refuse('variables', { variablesReference: 999 });
+    await refuse('scopes', { frameId: 77 });
+    await refuse('setBreakpoints', { source: { path: HELLO }, breakpoints: [{ line: 'ten' }] });
+    await refuse('setBreakpoints', { source: {}, breakpoints: [] });
+    await refuse('readMemory', { memoryReference: 'main', count: 4 });
+    await refuse('readMemory', { memoryReference: '0x7c00', count: 1e9 });
+    await refuse('disassemble', { memoryReference: 'gpa:0x7c00', instructionCount: 4 });
+    await refuse('evaluate', { expression: '1 +', context: 'repl' });
+    await refuse('evaluate', { expression: 'powr_off', context: 'watch' });
+    await refuse('setDataBreakpoints', { breakpoints: [{ dataId: 'everything' }] });
+    await refuse('hyperstep/pageWalk', { address: '[' });
+    await refuse('hyperstep/pageWalk', {});
+    await refuse('setpVariable', {});
+    await refuse('exceptionInfo', { threadId: 1 });
+    await refuse('launch', { program: HELLO });
+    await refuse('attach', { program: HELLO });
+    await refuse('goto', { threadId: 1, targetId: 0.5 });
+    assert.equal((await client.request('stackTrace', { threadId: 1 })).totalFrames, 1);
+    compareTranscript('bad-requests', transcriptOf(client, { without: ['output'], shorten: { initialize: () => undefined } }));
+  });
+
+  it('text that is no message', async () => {
+    await client.launch({ program: HELLO, mode: 'bare' });
+    client.sendRaw('{ this is no JSON');
+    client.sendRaw('null');
+    client.sendRaw('{"type":"request","seq":99}');
+    assert.equal((await client.untilStopped('next')).reason, 'step');
+  });
+});
