@@ -9,14 +9,32 @@ export const CPU_STATE_BYTES = 4096;
 /** Segment register order is the encoding's (SDM Vol. 2A, "REG bits of ModR/M for segment registers"), then the system ones. */
 export const SEGMENT_NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'LDTR', 'TR'] as const;
 export type SegmentName = (typeof SEGMENT_NAMES)[number];
-export const SEGMENT_INDEX: { readonly [N in SegmentName]: number } = { ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5, LDTR: 6, TR: 7 };
+export const SEGMENT_INDEX: { readonly [N in SegmentName]: number } = {
+  ES: 0,
+  CS: 1,
+  SS: 2,
+  DS: 3,
+  FS: 4,
+  GS: 5,
+  LDTR: 6,
+  TR: 7,
+};
 
 /**
  * One segment register with its hidden part. `readFirst..readLast` is the range of offsets that a read may touch (inclusive,
  * unsigned; first > last means none), derived from limit, type and expansion direction at load time so that a memory access
  * costs two compares; likewise `write*`.
  */
-export const SEGMENT_LAYOUT = { base: 0, limit: 8, accessRights: 12, selector: 16, readFirst: 20, readLast: 24, writeFirst: 28, writeLast: 32 } as const;
+export const SEGMENT_LAYOUT = {
+  base: 0,
+  limit: 8,
+  accessRights: 12,
+  selector: 16,
+  readFirst: 20,
+  readLast: 24,
+  writeFirst: 28,
+  writeLast: 32,
+} as const;
 export const SEGMENT_BYTES = 40;
 
 /** Byte offsets. `q`: 64-bit, `d`: 32-bit. */

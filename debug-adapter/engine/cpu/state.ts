@@ -46,27 +46,27 @@ export class CpuState {
   }
 
   get64(at: number): bigint {
-    return this.quads[at >> 3]!;
+    return this.quads[at >> 3];
   }
   set64(at: number, value: bigint): void {
     this.quads[at >> 3] = value;
   }
   /** Signed 32-bit. */
   get32(at: number): number {
-    return this.words[at >> 2]!;
+    return this.words[at >> 2];
   }
   set32(at: number, value: number): void {
     this.words[at >> 2] = value;
   }
   low(at: number): number {
-    return this.words[at >> 2]!;
+    return this.words[at >> 2];
   }
   high(at: number): number {
-    return this.words[(at >> 2) + 1]!;
+    return this.words[(at >> 2) + 1];
   }
   /** A 64-bit value as a double: exact below 2^53 (physical addresses, counts). */
   getNumber(at: number): number {
-    return this.words[(at >> 2) + 1]! * 0x1_0000_0000 + (this.words[at >> 2]! >>> 0);
+    return this.words[(at >> 2) + 1] * 0x1_0000_0000 + (this.words[at >> 2] >>> 0);
   }
   setNumber(at: number, value: number): void {
     this.words[at >> 2] = value | 0;
@@ -74,14 +74,14 @@ export class CpuState {
   }
 
   gpr(index: number): bigint {
-    return this.quads[(LAYOUT.gpr >> 3) + index]!;
+    return this.quads[(LAYOUT.gpr >> 3) + index];
   }
   setGpr(index: number, value: bigint): void {
     this.quads[(LAYOUT.gpr >> 3) + index] = value;
   }
   /** Low 32 bits of a general register, unsigned. */
   gpr32(index: number): number {
-    return this.words[(LAYOUT.gpr >> 2) + index * 2]! >>> 0;
+    return this.words[(LAYOUT.gpr >> 2) + index * 2] >>> 0;
   }
   /** Writes a 32-bit result: the upper half becomes zero. */
   setGpr32(index: number, value: number): void {
@@ -90,17 +90,17 @@ export class CpuState {
   }
 
   get rip(): bigint {
-    return this.quads[LAYOUT.rip >> 3]!;
+    return this.quads[LAYOUT.rip >> 3];
   }
   set rip(value: bigint) {
     this.quads[LAYOUT.rip >> 3] = value;
   }
 
   get cpl(): number {
-    return this.words[LAYOUT.cpl >> 2]!;
+    return this.words[LAYOUT.cpl >> 2];
   }
   get codeBits(): 16 | 32 | 64 {
-    return this.words[LAYOUT.codeBits >> 2]! as 16 | 32 | 64;
+    return this.words[LAYOUT.codeBits >> 2] as 16 | 32 | 64;
   }
   get retired(): number {
     return this.getNumber(LAYOUT.retired);
@@ -110,12 +110,12 @@ export class CpuState {
   get rflags(): number {
     const words = this.words;
     const arithmetic = arithmeticFlags(
-      words[LAYOUT.flagsResult >> 2]!,
-      words[(LAYOUT.flagsResult >> 2) + 1]!,
-      words[LAYOUT.flagsAux >> 2]!,
-      words[(LAYOUT.flagsAux >> 2) + 1]!,
+      words[LAYOUT.flagsResult >> 2],
+      words[(LAYOUT.flagsResult >> 2) + 1],
+      words[LAYOUT.flagsAux >> 2],
+      words[(LAYOUT.flagsAux >> 2) + 1],
     );
-    return arithmetic | words[LAYOUT.rflagsSystem >> 2]!;
+    return arithmetic | words[LAYOUT.rflagsSystem >> 2];
   }
   /** Sets all flags; reserved bits take their fixed values. */
   set rflags(value: number) {
@@ -136,7 +136,7 @@ export class CpuState {
   }
   /** RFLAGS without the arithmetic flags: TF IF DF IOPL NT RF VM AC VIF VIP ID and bit 1. */
   get systemFlags(): number {
-    return this.words[LAYOUT.rflagsSystem >> 2]!;
+    return this.words[LAYOUT.rflagsSystem >> 2];
   }
   set systemFlags(value: number) {
     this.words[LAYOUT.rflagsSystem >> 2] = (value & SYSTEM_FLAGS) | 2;
@@ -155,7 +155,7 @@ export class CpuState {
     };
   }
   selector(name: SegmentName): number {
-    return this.words[this.segmentWord(name) + (SEGMENT_LAYOUT.selector >> 2)]!;
+    return this.words[this.segmentWord(name) + (SEGMENT_LAYOUT.selector >> 2)];
   }
   segmentBase(name: SegmentName): bigint {
     return this.get64(LAYOUT.segments + SEGMENT_INDEX[name] * SEGMENT_BYTES + SEGMENT_LAYOUT.base);
@@ -164,10 +164,10 @@ export class CpuState {
     this.set64(LAYOUT.segments + SEGMENT_INDEX[name] * SEGMENT_BYTES + SEGMENT_LAYOUT.base, base);
   }
   accessRights(name: SegmentName): number {
-    return this.words[this.segmentWord(name) + (SEGMENT_LAYOUT.accessRights >> 2)]! >>> 0;
+    return this.words[this.segmentWord(name) + (SEGMENT_LAYOUT.accessRights >> 2)] >>> 0;
   }
   segmentLimit(name: SegmentName): number {
-    return this.words[this.segmentWord(name) + (SEGMENT_LAYOUT.limit >> 2)]! >>> 0;
+    return this.words[this.segmentWord(name) + (SEGMENT_LAYOUT.limit >> 2)] >>> 0;
   }
   /**
    * Loads a segment register with its hidden part and derives the ranges of offsets that reads and writes may touch

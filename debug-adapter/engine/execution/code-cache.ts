@@ -71,10 +71,16 @@ export class CodeCache {
   }
 
   /** Adds an instruction that starts at `pageOffset` of a frame. */
-  add(frame: number, pageOffset: number, bits: CodeBits, instruction: DecodedInstruction, crossing: Crossing | undefined): void {
+  add(
+    frame: number,
+    pageOffset: number,
+    bits: CodeBits,
+    instruction: DecodedInstruction,
+    crossing: Crossing | undefined,
+  ): void {
     this.makeRoom();
     const slot = this.tableSlot(frame, MODE_OF_BITS[bits]);
-    let page = this.words[slot]!;
+    let page = this.words[slot];
     if (page === 0) {
       page = this.freePages.pop()!;
       this.words.fill(0, page >> 2, (page + CODE_PAGE_BYTES) >> 2);
@@ -121,15 +127,17 @@ export class CodeCache {
 
   /** Instructions at these page offsets stop; who asked compares the whole linear address. */
   setBreakpointOffsets(offsets: ReadonlySet<number>): void {
-    const changed = [...offsets, ...this.breakpointOffsets].filter((o) => offsets.has(o) !== this.breakpointOffsets.has(o));
+    const changed = [...offsets, ...this.breakpointOffsets].filter(
+      (o) => offsets.has(o) !== this.breakpointOffsets.has(o),
+    );
     this.breakpointOffsets = offsets;
     if (changed.length === 0) return;
     const slots = this.map.frames * MODES;
     for (let slot = this.map.codeTable >> 2, end = slot + slots; slot < end; slot++) {
-      const page = this.words[slot]!;
+      const page = this.words[slot];
       if (page === 0) continue;
       for (const offset of changed) {
-        const record = this.words[(page >> 2) + offset]!;
+        const record = this.words[(page >> 2) + offset];
         if (record !== 0) this.setHandler(record, offsets.has(offset));
       }
     }
@@ -139,12 +147,12 @@ export class CodeCache {
   overlaps(frame: number, pageOffset: number, bytes: number): boolean {
     if (this.crossings.has(frame) && pageOffset < LONGEST) return true;
     for (let mode = 0; mode < MODES; mode++) {
-      const page = this.words[this.tableSlot(frame, mode)]!;
+      const page = this.words[this.tableSlot(frame, mode)];
       if (page === 0) continue;
       const from = Math.max(0, pageOffset - LONGEST + 1);
       const to = Math.min(PAGE_BYTES, pageOffset + bytes);
       for (let at = from; at < to; at++) {
-        const record = this.words[(page >> 2) + at]!;
+        const record = this.words[(page >> 2) + at];
         if (record !== 0 && at + this.length(record) > pageOffset) return true;
       }
     }
@@ -155,7 +163,7 @@ export class CodeCache {
   drop(frame: number): void {
     for (let mode = 0; mode < MODES; mode++) {
       const slot = this.tableSlot(frame, mode);
-      const page = this.words[slot]!;
+      const page = this.words[slot];
       if (page === 0) continue;
       this.words[slot] = 0;
       this.freePages.push(page);

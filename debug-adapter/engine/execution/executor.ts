@@ -50,7 +50,6 @@ interface EmittedLoop {
 /** REP iterations that one `run` may take beyond its budget, so that a long string instruction cannot keep it. */
 const REPEAT_FUEL = 1_000_000;
 
-
 /** Compiled interpreters by what they depend on: a restart gets the one that V8 has already optimised. */
 const modules = new Map<string, WebAssembly.Module>();
 
@@ -253,7 +252,8 @@ export class Executor {
   private fetch(): void {
     const state = this.state;
     const bits = state.codeBits;
-    if (bits !== 64 && state.rip > BigInt(state.segmentLimit('CS'))) throw new GuestFault(GP, 0, 'RIP beyond the limit of CS');
+    if (bits !== 64 && state.rip > BigInt(state.segmentLimit('CS')))
+      throw new GuestFault(GP, 0, 'RIP beyond the limit of CS');
     const linear = state.linearRip;
     const host = this.hostOfCode(linear);
     const inPage = host & (PAGE_BYTES - 1);
@@ -292,7 +292,10 @@ export class Executor {
     const low = Number(BigInt.asIntN(32, linear));
     const high = Number(BigInt.asIntN(32, linear >> 32n));
     const host = this.translate(low, high, EXECUTE);
-    if (host < 0) throw new MachineStop(`instruction fetch from address ${hex(this.cpu.translation.hostPhysical)}, where there is no memory`);
+    if (host < 0)
+      throw new MachineStop(
+        `instruction fetch from address ${hex(this.cpu.translation.hostPhysical)}, where there is no memory`,
+      );
     return host;
   }
 
@@ -301,7 +304,9 @@ export class Executor {
     const length = record === 0 ? 0 : this.cache.length(record);
     try {
       const linear = this.state.linearRip;
-      return Uint8Array.from({ length: Math.max(length, 1) }, (_, i) => Number(this.cpu.readSystem(linear + BigInt(i), 1)));
+      return Uint8Array.from({ length: Math.max(length, 1) }, (_, i) =>
+        Number(this.cpu.readSystem(linear + BigInt(i), 1)),
+      );
     } catch {
       return new Uint8Array(0);
     }
@@ -376,8 +381,8 @@ export class Executor {
     const host = inPage + bytes <= PAGE_BYTES ? this.translate(low, high, kind) : -1;
     if (host >= 0) {
       const memory = this.physical.bytes;
-      for (let i = Math.min(bytes, 4) - 1; i >= 0; i--) lowWord = (lowWord << 8) | memory[host + i]!;
-      for (let i = bytes - 1; i >= 4; i--) highWord = (highWord << 8) | memory[host + i]!;
+      for (let i = Math.min(bytes, 4) - 1; i >= 0; i--) lowWord = (lowWord << 8) | memory[host + i];
+      for (let i = bytes - 1; i >= 4; i--) highWord = (highWord << 8) | memory[host + i];
     } else {
       const linear = join(low, high);
       if (kind === WRITE) this.checkWritable(linear, bytes);
@@ -433,7 +438,6 @@ export class Executor {
     for (let i = 0; i < bytes; i++) memory[host + i] = memory[from + i]!;
     return dropped;
   }
-
 }
 
 /**
@@ -450,7 +454,10 @@ class WalkFailed {
 }
 
 const isForGuest = (error: unknown): boolean =>
-  error instanceof WalkFailed || error instanceof GuestFault || error instanceof VmExitTaken || error instanceof MachineStop;
+  error instanceof WalkFailed ||
+  error instanceof GuestFault ||
+  error instanceof VmExitTaken ||
+  error instanceof MachineStop;
 
 const join = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 const hex = (value: number): string => `${value.toString(16).toUpperCase()}h`;

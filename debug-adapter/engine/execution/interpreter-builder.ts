@@ -31,8 +31,18 @@ export interface SlowImports {
   readonly segmentCheck: number;
 }
 
-const LOAD: { readonly [B in Bytes]: MemoryOpName } = { 1: 'i64_load8_u', 2: 'i64_load16_u', 4: 'i64_load32_u', 8: 'i64_load' };
-const STORE: { readonly [B in Bytes]: MemoryOpName } = { 1: 'i64_store8', 2: 'i64_store16', 4: 'i64_store32', 8: 'i64_store' };
+const LOAD: { readonly [B in Bytes]: MemoryOpName } = {
+  1: 'i64_load8_u',
+  2: 'i64_load16_u',
+  4: 'i64_load32_u',
+  8: 'i64_load',
+};
+const STORE: { readonly [B in Bytes]: MemoryOpName } = {
+  1: 'i64_store8',
+  2: 'i64_store16',
+  4: 'i64_store32',
+  8: 'i64_store',
+};
 const MASK: { readonly [B in Bytes]: bigint } = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn, 8: -1n };
 
 /** Marks slow accesses that go through the stack segment, in the `bytes` argument. */
@@ -504,7 +514,7 @@ export class InterpreterBuilder implements Builder {
 
   condition(condition: Condition): Test {
     const number = CONDITIONS.indexOf(condition);
-    const positive = this.positiveCondition(CONDITIONS[number & ~1]!);
+    const positive = this.positiveCondition(CONDITIONS[number & ~1]);
     return (number & 1) === 0 ? positive : this.not(positive);
   }
   private positiveCondition(condition: Condition): Test {

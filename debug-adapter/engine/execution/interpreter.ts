@@ -314,7 +314,11 @@ function emitMain(
           f.memory('i32_load16_u', RECORD.handler);
           f.set(handler);
           f.loop((dispatch) => {
-            const exits = mainExits(f, { cpu, record, previous, budget, withheld, repeats, outcome }, { enter, next, exit, exitHere });
+            const exits = mainExits(
+              f,
+              { cpu, record, previous, budget, withheld, repeats, outcome },
+              { enter, next, exit, exitHere },
+            );
             const builder = new InterpreterBuilder(f, cpu, record, exits, slow, options.tlbBase);
             const link = (field: number, offset: () => void) => () => {
               addTo(f, budget, 1);
@@ -382,7 +386,12 @@ function emitMain(
               cases[entry.number] =
                 functionIndex === undefined
                   ? () => meaningOf(entry, builder, exits)
-                  : () => callOutlined(f, functionIndex, { cpu, record, repeats, outcome, budget, withheld }, exits, { next, exit, exitHere });
+                  : () =>
+                      callOutlined(f, functionIndex, { cpu, record, repeats, outcome, budget, withheld }, exits, {
+                        next,
+                        exit,
+                        exitHere,
+                      });
             }
             f.switch(() => f.get(handler), cases);
           });
@@ -538,7 +547,13 @@ function callOutlined(
 }
 
 /** Runs `otherwise` unless the page behind the record's is still mapped to the frame the instruction was decoded from. */
-function emitCrossCheck(f: FunctionWriter, cpu: number, record: number, options: InterpreterOptions, otherwise: () => void): void {
+function emitCrossCheck(
+  f: FunctionWriter,
+  cpu: number,
+  record: number,
+  options: InterpreterOptions,
+  otherwise: () => void,
+): void {
   const linear = f.local(I64);
   const entry = f.local(I32);
   f.get(cpu);

@@ -45,7 +45,10 @@ function repeatOf(d: DecodedInstruction): Repeat {
 }
 
 /** Row and handler of an instruction, or undefined where its meaning is TypeScript (or nobody's). */
-function handlerOf(d: DecodedInstruction, kinds: readonly number[]): { readonly lowered: LoweredCode; readonly handler: number } | undefined {
+function handlerOf(
+  d: DecodedInstruction,
+  kinds: readonly number[],
+): { readonly lowered: LoweredCode; readonly handler: number } | undefined {
   const plain = LOWERED.get(d.code);
   if (plain) {
     const handler = plain.handlers.get(shapeOf(kinds));
@@ -83,7 +86,13 @@ function baseOffset(register: number): number {
  * `PSEUDO_HANDLER.SYSTEM` where the instruction is not emitted.
  * @param pageOffset where the instruction starts in its page; `d` was decoded with ip 0
  */
-export function lower(view: DataView, record: number, d: DecodedInstruction, bits: CodeBits, pageOffset: number): number {
+export function lower(
+  view: DataView,
+  record: number,
+  d: DecodedInstruction,
+  bits: CodeBits,
+  pageOffset: number,
+): number {
   const kinds = operandKinds(d);
   const found = handlerOf(d, kinds);
   view.setUint8(record + RECORD.length, d.length);
@@ -92,12 +101,20 @@ export function lower(view: DataView, record: number, d: DecodedInstruction, bit
   const flags = (bits === 64 ? 0 : RECORD_FLAG.LEGACY) | (d.segment === Register.SS ? RECORD_FLAG.STACK_SEGMENT : 0);
   view.setUint8(record + RECORD.flags, flags);
   const segmentCounts = segment !== undefined && (bits !== 64 || segment >= 4);
-  view.setUint16(record + RECORD.segment, segmentCounts ? LAYOUT.segments + SEGMENT_BYTES * segment : LAYOUT.zero, true);
+  view.setUint16(
+    record + RECORD.segment,
+    segmentCounts ? LAYOUT.segments + SEGMENT_BYTES * segment : LAYOUT.zero,
+    true,
+  );
   if (found === undefined) return PSEUDO_HANDLER.SYSTEM;
 
   const registers = [d.op0Register, d.op1Register, d.op2Register];
   for (let i = 0; i < 3; i++)
-    view.setUint16(record + RECORD.registers + 2 * i, kinds[i] === OpKind.Register ? registerOffset(registers[i]!) : LAYOUT.zero, true);
+    view.setUint16(
+      record + RECORD.registers + 2 * i,
+      kinds[i] === OpKind.Register ? registerOffset(registers[i]) : LAYOUT.zero,
+      true,
+    );
   const ripRelative = d.memoryBase === Register.RIP || d.memoryBase === Register.EIP;
   view.setUint16(record + RECORD.base, baseOffset(d.memoryBase), true);
   view.setUint16(record + RECORD.index, baseOffset(d.memoryIndex), true);

@@ -15,7 +15,12 @@ const TWO_OPERAND_SHAPES: EmittedRow['shapes'] = [
 function twoOperandCodes(name: string, bytes: Bytes): string[] {
   const n = bytes * 8;
   const imm = immediateBits(bytes);
-  const codes = [`${name}_rm${n}_r${n}`, `${name}_r${n}_rm${n}`, `${name}_${ACCUMULATOR[bytes]}_imm${imm}`, `${name}_rm${n}_imm${imm}`];
+  const codes = [
+    `${name}_rm${n}_r${n}`,
+    `${name}_r${n}_rm${n}`,
+    `${name}_${ACCUMULATOR[bytes]}_imm${imm}`,
+    `${name}_rm${n}_imm${imm}`,
+  ];
   return bytes === 1 ? [...codes, `${name}_rm8_imm8_82`] : [...codes, `${name}_rm${n}_imm8`];
 }
 
@@ -78,15 +83,15 @@ const twoOperand = ARITHMETIC.flatMap(({ iced, sdm, result, flags, discards }) =
     sdm,
     hot: true,
     meaning(b, [target, source]) {
-      const right = b.read(source!);
+      const right = b.read(source);
       if (discards) {
-        const left = b.read(target!);
+        const left = b.read(target);
         flags(b, bytes, left, right, result(b, left, right));
         return;
       }
       let left: Value | undefined;
       let outcome: Value | undefined;
-      b.modify(target!, (old) => {
+      b.modify(target, (old) => {
         left = old;
         return (outcome = result(b, old, right));
       });
@@ -100,7 +105,12 @@ const test = forSizes(ALL_BYTES, (bytes) => {
   const imm = immediateBits(bytes);
   return {
     name: 'test',
-    codes: [`Test_rm${n}_r${n}`, `Test_${ACCUMULATOR[bytes]}_imm${imm}`, `Test_rm${n}_imm${imm}`, `Test_rm${n}_imm${imm}_F${bytes === 1 ? 6 : 7}r1`],
+    codes: [
+      `Test_rm${n}_r${n}`,
+      `Test_${ACCUMULATOR[bytes]}_imm${imm}`,
+      `Test_rm${n}_imm${imm}`,
+      `Test_rm${n}_imm${imm}_F${bytes === 1 ? 6 : 7}r1`,
+    ],
     shapes: [
       ['register', 'register'],
       ['memory', 'register'],
@@ -109,7 +119,7 @@ const test = forSizes(ALL_BYTES, (bytes) => {
     ],
     sdm: 'Vol. 2B, "TEST—Logical Compare"',
     hot: true,
-    meaning: (b, [left, right]) => flagsOfLogic(b, bytes, b.binary('and', b.read(left!), b.read(right!))),
+    meaning: (b, [left, right]) => flagsOfLogic(b, bytes, b.binary('and', b.read(left), b.read(right))),
   };
 });
 
@@ -125,7 +135,7 @@ const step = (['Inc', 'Dec'] as const).flatMap((iced) =>
       meaning(b, [target]) {
         let before: Value | undefined;
         let after: Value | undefined;
-        b.modify(target!, (old) => {
+        b.modify(target, (old) => {
           before = old;
           return (after = b.with(iced === 'Inc' ? 'add' : 'sub', old, 1n));
         });
@@ -144,7 +154,7 @@ const negate = forSizes(ALL_BYTES, (bytes) => ({
     const zero = b.constant(0n);
     let before: Value | undefined;
     let after: Value | undefined;
-    b.modify(target!, (old) => {
+    b.modify(target, (old) => {
       before = old;
       return (after = b.binary('sub', zero, old));
     });
@@ -157,7 +167,7 @@ const complement = forSizes(ALL_BYTES, (bytes) => ({
   codes: [`Not_rm${bytes * 8}`],
   shapes: REGISTER_OR_MEMORY,
   sdm: 'Vol. 2B, "NOT—One\'s Complement Negation"',
-  meaning: (b, [target]) => b.modify(target!, (old) => b.with('xor', old, -1n)),
+  meaning: (b, [target]) => b.modify(target, (old) => b.with('xor', old, -1n)),
 }));
 
 export const ALU_ROWS: readonly EmittedRow[] = [...twoOperand, ...test, ...step, ...negate, ...complement];

@@ -28,8 +28,8 @@ const bitTests = BIT_INSTRUCTIONS.flatMap(({ iced, sdm, change }) =>
     sdm,
     meaning(b, [target, index]: readonly Operand[]) {
       const bits = bytes * 8;
-      const offset = b.read(index!);
-      if (target!.kind === 'memory' && index!.kind === 'register') {
+      const offset = b.read(index);
+      if (target.kind === 'memory' && index.kind === 'register') {
         // A register bit offset is signed and reaches beyond the operand (SDM Vol. 2A, "Bit(BitBase, BitOffset)" 3.1.1.9).
         const units = b.with('shr_s', b.signExtend(offset, bytes), BigInt(Math.log2(bits)));
         b.displaceMemory(b.with('mul', units, BigInt(bytes)));
@@ -38,12 +38,12 @@ const bitTests = BIT_INSTRUCTIONS.flatMap(({ iced, sdm, change }) =>
       let tested: Value;
       if (change) {
         let before: Value | undefined;
-        b.modify(target!, (old) => {
+        b.modify(target, (old) => {
           before = old;
           return change(b, old, b.binary('shl', b.constant(1n), at));
         });
         tested = before!;
-      } else tested = b.read(target!);
+      } else tested = b.read(target);
       setCarry(b, b.with('and', b.binary('shr_u', tested, at), 1n));
     },
   })),
@@ -60,10 +60,9 @@ const bitScans = (['Bsf', 'Bsr'] as const).flatMap((iced) =>
     ],
     sdm: iced === 'Bsf' ? 'Vol. 2A, "BSF—Bit Scan Forward"' : 'Vol. 2A, "BSR—Bit Scan Reverse"',
     meaning(b, [target, source]) {
-      const value = b.read(source!);
-      const found =
-        iced === 'Bsf' ? b.unary('ctz', value) : b.binary('sub', b.constant(63n), b.unary('clz', value));
-      b.if(b.not(b.isZero(value)), () => b.write(target!, found));
+      const value = b.read(source);
+      const found = iced === 'Bsf' ? b.unary('ctz', value) : b.binary('sub', b.constant(63n), b.unary('clz', value));
+      b.if(b.not(b.isZero(value)), () => b.write(target, found));
       b.setFlags(b.signExtend(value, bytes), b.constant(0n));
     },
   })),
@@ -79,10 +78,10 @@ const compareExchange = forSizes(ALL_BYTES, (bytes) => ({
   sdm: 'Vol. 2A, "CMPXCHG—Compare and Exchange"',
   meaning(b, [target, source]) {
     const accumulator = b.register(RAX, bytes);
-    const replacement = b.read(source!);
+    const replacement = b.read(source);
     let before: Value | undefined;
     // Memory is always written, with the old value where the comparison fails.
-    b.modify(target!, (old) => {
+    b.modify(target, (old) => {
       before = old;
       return b.select(b.compare('eq', old, accumulator), replacement, old);
     });
@@ -100,23 +99,23 @@ const exchangeAdd = forSizes(ALL_BYTES, (bytes) => ({
   ],
   sdm: 'Vol. 2D, "XADD—Exchange and Add"',
   meaning(b, [target, source]) {
-    const addend = b.read(source!);
-    if (target!.kind === 'register') {
+    const addend = b.read(source);
+    if (target.kind === 'register') {
       // XADD r, r with the same register twice keeps the sum: the target is written last.
-      const old = b.read(target!);
+      const old = b.read(target);
       const sum = b.binary('add', old, addend);
-      b.write(source!, old);
-      b.write(target!, sum);
+      b.write(source, old);
+      b.write(target, sum);
       flagsOfSum(b, bytes, old, addend, sum);
       return;
     }
     let before: Value | undefined;
     let sum: Value | undefined;
-    b.modify(target!, (old) => {
+    b.modify(target, (old) => {
       before = old;
       return (sum = b.binary('add', old, addend));
     });
-    b.write(source!, before!);
+    b.write(source, before!);
     flagsOfSum(b, bytes, before!, addend, sum!);
   },
 }));

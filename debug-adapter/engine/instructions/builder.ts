@@ -37,7 +37,24 @@ export type BinaryOp =
 export type CompareOp = 'eq' | 'ne' | 'lt_s' | 'lt_u' | 'gt_s' | 'gt_u' | 'le_u' | 'ge_u';
 
 /** The sixteen conditions of Jcc, SETcc and CMOVcc in encoding order (SDM Vol. 1, "Condition Codes" B.1). */
-export const CONDITIONS = ['o', 'no', 'b', 'ae', 'e', 'ne', 'be', 'a', 's', 'ns', 'p', 'np', 'l', 'ge', 'le', 'g'] as const;
+export const CONDITIONS = [
+  'o',
+  'no',
+  'b',
+  'ae',
+  'e',
+  'ne',
+  'be',
+  'a',
+  's',
+  'ns',
+  'p',
+  'np',
+  'l',
+  'ge',
+  'le',
+  'g',
+] as const;
 export type Condition = (typeof CONDITIONS)[number];
 
 /** General register numbers in encoding order. */

@@ -3,7 +3,7 @@ import { CONDITIONS, type EmittedRow } from './builder.ts';
 import { forSizes, REGISTER_OR_MEMORY, WIDE_BYTES } from './rows.ts';
 
 const jumpIf = CONDITIONS.map((condition): EmittedRow => {
-  const name = condition[0]!.toUpperCase() + condition.slice(1);
+  const name = condition[0].toUpperCase() + condition.slice(1);
   const iced = `J${name.toLowerCase()}`;
   return {
     name: `j${condition}`,
@@ -32,7 +32,7 @@ const jumpIndirect = forSizes(WIDE_BYTES, (bytes) => ({
   shapes: REGISTER_OR_MEMORY,
   sdm: 'Vol. 2A, "JMP—Jump"',
   hot: true,
-  meaning: (b, [target]) => b.jump(b.read(target!)),
+  meaning: (b, [target]) => b.jump(b.read(target)),
 }));
 
 const call = forSizes(WIDE_BYTES, (bytes) => ({
@@ -54,7 +54,7 @@ const callIndirect = forSizes(WIDE_BYTES, (bytes) => ({
   sdm: 'Vol. 2A, "CALL—Call Procedure"',
   hot: true,
   meaning(b, [target]) {
-    const rip = b.read(target!);
+    const rip = b.read(target);
     b.checkTarget(rip);
     b.push(b.nextRip(bytes), bytes);
     b.jump(rip);
@@ -103,11 +103,28 @@ const loops = (['Loop', 'Loope', 'Loopne'] as const).map((iced): EmittedRow => {
 
 const jumpIfCountZero: EmittedRow = {
   name: 'jcxz',
-  codes: ['Jcxz_rel8_16', 'Jcxz_rel8_32', 'Jecxz_rel8_16', 'Jecxz_rel8_32', 'Jecxz_rel8_64', 'Jrcxz_rel8_16', 'Jrcxz_rel8_64'],
+  codes: [
+    'Jcxz_rel8_16',
+    'Jcxz_rel8_32',
+    'Jecxz_rel8_16',
+    'Jecxz_rel8_32',
+    'Jecxz_rel8_64',
+    'Jrcxz_rel8_16',
+    'Jrcxz_rel8_64',
+  ],
   bytes: 8,
   shapes: [[]],
   sdm: 'Vol. 2A, "Jcc—Jump if Condition Is Met"',
   meaning: (b) => b.branchIf(b.isZero(b.count())),
 };
 
-export const CONTROL_ROWS: readonly EmittedRow[] = [...jumpIf, jump, ...jumpIndirect, ...call, ...callIndirect, ...ret, ...loops, jumpIfCountZero];
+export const CONTROL_ROWS: readonly EmittedRow[] = [
+  ...jumpIf,
+  jump,
+  ...jumpIndirect,
+  ...call,
+  ...callIndirect,
+  ...ret,
+  ...loops,
+  jumpIfCountZero,
+];

@@ -5,7 +5,12 @@ import { ACCUMULATOR, ALL_BYTES, forSizes, immediateBits, REGISTER_OR_MEMORY, WI
 
 const move = forSizes(ALL_BYTES, (bytes) => {
   const n = bytes * 8;
-  const codes = [`Mov_rm${n}_r${n}`, `Mov_r${n}_rm${n}`, `Mov_${ACCUMULATOR[bytes]}_moffs${n}`, `Mov_moffs${n}_${ACCUMULATOR[bytes]}`];
+  const codes = [
+    `Mov_rm${n}_r${n}`,
+    `Mov_r${n}_rm${n}`,
+    `Mov_${ACCUMULATOR[bytes]}_moffs${n}`,
+    `Mov_moffs${n}_${ACCUMULATOR[bytes]}`,
+  ];
   codes.push(`Mov_r${n}_imm${n}`, `Mov_rm${n}_imm${immediateBits(bytes)}`);
   return {
     name: 'mov',
@@ -19,7 +24,7 @@ const move = forSizes(ALL_BYTES, (bytes) => {
     ],
     sdm: 'Vol. 2B, "MOV—Move"',
     hot: true,
-    meaning: (b, [target, source]) => b.write(target!, b.read(source!)),
+    meaning: (b, [target, source]) => b.write(target, b.read(source)),
   };
 });
 
@@ -54,8 +59,8 @@ const widen: readonly EmittedRow[] = WIDENING.map(([code, bytes, sourceBytes, si
   sdm: signed ? 'Vol. 2B, "MOVSX/MOVSXD—Move With Sign-Extension"' : 'Vol. 2B, "MOVZX—Move With Zero-Extend"',
   hot: true,
   meaning(b, [target, source]) {
-    const value = b.read(source!);
-    b.write(target!, signed ? b.signExtend(value, sourceBytes) : value);
+    const value = b.read(source);
+    b.write(target, signed ? b.signExtend(value, sourceBytes) : value);
   },
 }));
 
@@ -65,7 +70,7 @@ const lea = forSizes(WIDE_BYTES, (bytes) => ({
   shapes: [['register', 'memory']],
   sdm: 'Vol. 2A, "LEA—Load Effective Address"',
   hot: true,
-  meaning: (b, [target]) => b.write(target!, b.effectiveAddress()),
+  meaning: (b, [target]) => b.write(target, b.effectiveAddress()),
 }));
 
 const exchange = forSizes(ALL_BYTES, (bytes) => ({
@@ -77,13 +82,13 @@ const exchange = forSizes(ALL_BYTES, (bytes) => ({
   ],
   sdm: 'Vol. 2D, "XCHG—Exchange Register/Memory With Register"',
   meaning(b, [target, source]) {
-    const right = b.read(source!);
+    const right = b.read(source);
     let left = right;
-    b.modify(target!, (old) => {
+    b.modify(target, (old) => {
       left = old;
       return right;
     });
-    b.write(source!, left);
+    b.write(source, left);
   },
 }));
 
@@ -93,7 +98,7 @@ const byteSwap: readonly EmittedRow[] = forSizes([4, 8], (bytes) => ({
   shapes: [['register']],
   sdm: 'Vol. 2A, "BSWAP—Byte Swap"',
   meaning: (b, [target]) =>
-    b.modify(target!, (old) => {
+    b.modify(target, (old) => {
       let swapped = b.constant(0n);
       for (let i = 0; i < bytes; i++) {
         const byte = b.with('and', b.with('shr_u', old, BigInt(8 * i)), 0xffn);
@@ -114,8 +119,8 @@ const conditionalMove = CONDITIONS.flatMap((condition) =>
     sdm: 'Vol. 2A, "CMOVcc—Conditional Move"',
     meaning(b, [target, source]) {
       // The source is read, and a 32-bit target's upper half cleared, whatever the condition.
-      const value = b.read(source!);
-      b.write(target!, b.select(b.condition(condition), value, b.read(target!)));
+      const value = b.read(source);
+      b.write(target, b.select(b.condition(condition), value, b.read(target)));
     },
   })),
 );
@@ -126,7 +131,7 @@ const setByCondition = CONDITIONS.flatMap((condition) =>
     codes: [`Set${condition}_rm8`],
     shapes: REGISTER_OR_MEMORY,
     sdm: 'Vol. 2B, "SETcc—Set Byte on Condition"',
-    meaning: (b, [target]) => b.write(target!, b.asValue(b.condition(condition))),
+    meaning: (b, [target]) => b.write(target, b.asValue(b.condition(condition))),
   })),
 );
 
@@ -149,8 +154,22 @@ const extendIntoData = forSizes(WIDE_BYTES, (bytes) => ({
 }));
 
 const flagSetters: readonly EmittedRow[] = [
-  { name: 'clc', codes: ['Clc'], bytes: 1, shapes: [[]], sdm: 'Vol. 2A, "CLC—Clear Carry Flag"', meaning: (b) => setCarry(b, b.constant(0n)) },
-  { name: 'stc', codes: ['Stc'], bytes: 1, shapes: [[]], sdm: 'Vol. 2B, "STC—Set Carry Flag"', meaning: (b) => setCarry(b, b.constant(1n)) },
+  {
+    name: 'clc',
+    codes: ['Clc'],
+    bytes: 1,
+    shapes: [[]],
+    sdm: 'Vol. 2A, "CLC—Clear Carry Flag"',
+    meaning: (b) => setCarry(b, b.constant(0n)),
+  },
+  {
+    name: 'stc',
+    codes: ['Stc'],
+    bytes: 1,
+    shapes: [[]],
+    sdm: 'Vol. 2B, "STC—Set Carry Flag"',
+    meaning: (b) => setCarry(b, b.constant(1n)),
+  },
   {
     name: 'cmc',
     codes: ['Cmc'],
@@ -159,8 +178,22 @@ const flagSetters: readonly EmittedRow[] = [
     sdm: 'Vol. 2A, "CMC—Complement Carry Flag"',
     meaning: (b) => setCarry(b, b.with('xor', b.with('shr_u', b.flagsAux(), 63n), 1n)),
   },
-  { name: 'cld', codes: ['Cld'], bytes: 1, shapes: [[]], sdm: 'Vol. 2A, "CLD—Clear Direction Flag"', meaning: (b) => b.setDirection(false) },
-  { name: 'std', codes: ['Std'], bytes: 1, shapes: [[]], sdm: 'Vol. 2B, "STD—Set Direction Flag"', meaning: (b) => b.setDirection(true) },
+  {
+    name: 'cld',
+    codes: ['Cld'],
+    bytes: 1,
+    shapes: [[]],
+    sdm: 'Vol. 2A, "CLD—Clear Direction Flag"',
+    meaning: (b) => b.setDirection(false),
+  },
+  {
+    name: 'std',
+    codes: ['Std'],
+    bytes: 1,
+    shapes: [[]],
+    sdm: 'Vol. 2B, "STD—Set Direction Flag"',
+    meaning: (b) => b.setDirection(true),
+  },
 ];
 
 const nop: readonly EmittedRow[] = [

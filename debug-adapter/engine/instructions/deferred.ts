@@ -36,19 +36,21 @@ const popMemory =
     }
   };
 
-const divide = (signed: boolean): SystemInstruction => (cpu, instruction) => {
-  const { state } = cpu;
-  const raw = cpu.readOperand(instruction, 0, 8);
-  const whole = (state.gpr(RDX) << 64n) | state.gpr(RAX);
-  const divisor = signed ? BigInt.asIntN(64, raw) : raw;
-  const dividend = signed ? BigInt.asIntN(128, whole) : whole;
-  if (divisor === 0n) throw new GuestFault(DE, undefined, 'division by zero');
-  const quotient = dividend / divisor;
-  const fits = signed ? BigInt.asIntN(64, quotient) === quotient : quotient >> 64n === 0n;
-  if (!fits) throw new GuestFault(DE, undefined, 'the quotient does not fit');
-  state.setGpr(RAX, BigInt.asUintN(64, quotient));
-  state.setGpr(RDX, BigInt.asUintN(64, dividend % divisor));
-};
+const divide =
+  (signed: boolean): SystemInstruction =>
+  (cpu, instruction) => {
+    const { state } = cpu;
+    const raw = cpu.readOperand(instruction, 0, 8);
+    const whole = (state.gpr(RDX) << 64n) | state.gpr(RAX);
+    const divisor = signed ? BigInt.asIntN(64, raw) : raw;
+    const dividend = signed ? BigInt.asIntN(128, whole) : whole;
+    if (divisor === 0n) throw new GuestFault(DE, undefined, 'division by zero');
+    const quotient = dividend / divisor;
+    const fits = signed ? BigInt.asIntN(64, quotient) === quotient : quotient >> 64n === 0n;
+    if (!fits) throw new GuestFault(DE, undefined, 'the quotient does not fit');
+    state.setGpr(RAX, BigInt.asUintN(64, quotient));
+    state.setGpr(RDX, BigInt.asUintN(64, dividend % divisor));
+  };
 
 const pushAll =
   (bytes: 2 | 4): SystemInstruction =>
@@ -165,7 +167,7 @@ const adjustMultiply: SystemInstruction = (cpu, instruction) => {
   const base = instruction.immediateLo & 0xff;
   if (base === 0) throw new GuestFault(DE, undefined, 'AAM with base 0');
   const al = Number(state.gpr(RAX) & 0xffn);
-  setAx(cpu, (Math.floor(al / base) << 8) | al % base);
+  setAx(cpu, (Math.floor(al / base) << 8) | (al % base));
   state.arithmeticFlags = resultFlags(al % base);
 };
 const adjustDivide: SystemInstruction = (cpu, instruction) => {

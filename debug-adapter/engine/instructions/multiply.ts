@@ -40,7 +40,7 @@ const multiplyAccumulator = (['Mul', 'Imul'] as const).flatMap((iced) =>
       const signed = iced === 'Imul';
       const extend = (v: Value) => (signed ? b.signExtend(v, bytes) : v);
       const left = extend(b.register(RAX, bytes));
-      const right = extend(b.read(source!));
+      const right = extend(b.read(source));
       const product = b.binary('mul', left, right);
       if (bytes === 1) {
         b.setRegister(RAX, 2, product);
@@ -57,9 +57,7 @@ const multiplyAccumulator = (['Mul', 'Imul'] as const).flatMap((iced) =>
             : highProduct(b, left, right)
           : b.truncate(b.with('shr_u', product, BigInt(bytes * 8)), bytes);
       const low = b.truncate(product, bytes);
-      const expected = signed
-        ? b.truncate(b.with('shr_s', b.signExtend(low, bytes), 63n), bytes)
-        : b.constant(0n);
+      const expected = signed ? b.truncate(b.with('shr_s', b.signExtend(low, bytes), 63n), bytes) : b.constant(0n);
       b.setRegister(RAX, bytes, low);
       b.setRegister(RDX, bytes, high);
       productFlags(b, bytes, low, b.asValue(b.compare('ne', high, expected)));
@@ -83,10 +81,10 @@ const multiplyRegister = forSizes(WIDE_BYTES, (bytes) => {
     sdm: 'Vol. 2A, "IMUL—Signed Multiply"',
     hot: true,
     meaning(b, [target, source, by]) {
-      const left = b.signExtend(b.read(by ? source! : target!), bytes);
-      const right = b.signExtend(b.read(by ?? source!), bytes);
+      const left = b.signExtend(b.read(by ? source : target), bytes);
+      const right = b.signExtend(b.read(by ?? source), bytes);
       const product = b.binary('mul', left, right);
-      b.write(target!, product);
+      b.write(target, product);
       const overflows =
         bytes === 8
           ? b.compare('ne', highSignedProduct(b, left, right), b.with('shr_s', product, 63n))
@@ -106,10 +104,12 @@ const divideNarrow = (['Div', 'Idiv'] as const).flatMap((iced) =>
     meaning(b, [source]) {
       const signed = iced === 'Idiv';
       const bits = BigInt(bytes * 8);
-      const divisor = signed ? b.signExtend(b.read(source!), bytes) : b.read(source!);
+      const divisor = signed ? b.signExtend(b.read(source), bytes) : b.read(source);
       b.if(b.isZero(divisor), () => b.raise(DIVIDE_ERROR));
       const whole =
-        bytes === 1 ? b.register(RAX, 2) : b.binary('or', b.with('shl', b.register(RDX, bytes), bits), b.register(RAX, bytes));
+        bytes === 1
+          ? b.register(RAX, 2)
+          : b.binary('or', b.with('shl', b.register(RDX, bytes), bits), b.register(RAX, bytes));
       const dividend = signed ? b.signExtend(whole, (bytes * 2) as Bytes) : whole;
       if (signed && bytes === 4) {
         // -2^63 / -1 would trap in WebAssembly; its quotient does not fit anyway.
@@ -144,7 +144,7 @@ const divideWide = (['Div', 'Idiv'] as const).map((iced): EmittedRow => ({
   sdm: iced === 'Div' ? 'Vol. 2A, "DIV—Unsigned Divide"' : 'Vol. 2A, "IDIV—Signed Divide"',
   meaning(b, [source]) {
     const signed = iced === 'Idiv';
-    const divisor = b.read(source!);
+    const divisor = b.read(source);
     const dividend = b.register(RAX, 8);
     const high = b.register(RDX, 8);
     const plainHigh = signed ? b.with('shr_s', dividend, 63n) : b.constant(0n);
@@ -156,4 +156,9 @@ const divideWide = (['Div', 'Idiv'] as const).map((iced): EmittedRow => ({
   },
 }));
 
-export const MULTIPLY_ROWS: readonly EmittedRow[] = [...multiplyAccumulator, ...multiplyRegister, ...divideNarrow, ...divideWide];
+export const MULTIPLY_ROWS: readonly EmittedRow[] = [
+  ...multiplyAccumulator,
+  ...multiplyRegister,
+  ...divideNarrow,
+  ...divideWide,
+];

@@ -15,7 +15,8 @@ const SHAPES: EmittedRow['shapes'] = [
 const codesOf = (iced: string, bytes: Bytes): string[] =>
   ['imm8', '1', 'CL'].map((count) => `${iced}_rm${bytes * 8}_${count}`);
 
-const bit = (b: Builder, value: Value, at: number | bigint): Value => b.with('and', b.with('shr_u', value, BigInt(at)), 1n);
+const bit = (b: Builder, value: Value, at: number | bigint): Value =>
+  b.with('and', b.with('shr_u', value, BigInt(at)), 1n);
 
 /**
  * Writes the result and, where the masked count is not 0, the flags. A count of 0 still writes: in 64-bit mode a 32-bit
@@ -36,10 +37,10 @@ function shiftRow(
     sdm,
     hot: bytes >= 4,
     meaning(b, [target, by]: readonly Operand[]) {
-      const count = b.with('and', b.read(by!), countMask(bytes));
+      const count = b.with('and', b.read(by), countMask(bytes));
       let before: Value | undefined;
       let after: Value | undefined;
-      b.modify(target!, (old) => {
+      b.modify(target, (old) => {
         before = old;
         return (after = compute(b, old, count));
       });
@@ -177,49 +178,54 @@ const rotateThroughCarry = (['Rcl', 'Rcr'] as const).flatMap((iced) =>
 
 /** SHLD and SHRD. Counts above the operand size (16-bit only) are undefined by the SDM; processors rotate in the operands again. */
 const doubleShift = (['Shld', 'Shrd'] as const).flatMap((iced) =>
-  forSizes(
-    WIDE_BYTES,
-    (bytes): Omit<EmittedRow, 'bytes'> => ({
-      name: iced.toLowerCase(),
-      codes: ['imm8', 'CL'].map((count) => `${iced}_rm${bytes * 8}_r${bytes * 8}_${count}`),
-      shapes: [
-        ['register', 'register', 'immediate'],
-        ['memory', 'register', 'immediate'],
-        ['register', 'register', 'register'],
-        ['memory', 'register', 'register'],
-      ],
-      operandBytes: [undefined, undefined, 1],
-      sdm: `Vol. 2B, "${iced.toUpperCase()}—Double Precision Shift ${iced === 'Shld' ? 'Left' : 'Right'}"`,
-      meaning(b, [target, source, by]) {
-        const bits = bytes * 8;
-        const count = b.with('and', b.read(by!), countMask(bytes));
-        const fill = b.read(source!);
-        let before: Value | undefined;
-        let after: Value | undefined;
-        b.modify(target!, (old) => {
-          before = old;
-          if (bytes === 2) {
-            // 48 bits: target, fill, target again, so that counts up to 31 come out as on processors.
-            const wide = b.binary('or', b.binary('or', b.with('shl', old, 32n), b.with('shl', fill, 16n)), old);
-            const moved = iced === 'Shld' ? b.with('shr_u', b.binary('shl', wide, count), 32n) : b.binary('shr_u', wide, count);
-            return (after = b.truncate(moved, 2));
-          }
-          const inverse = b.binary('sub', b.constant(BigInt(bits)), count);
+  forSizes(WIDE_BYTES, (bytes): Omit<EmittedRow, 'bytes'> => ({
+    name: iced.toLowerCase(),
+    codes: ['imm8', 'CL'].map((count) => `${iced}_rm${bytes * 8}_r${bytes * 8}_${count}`),
+    shapes: [
+      ['register', 'register', 'immediate'],
+      ['memory', 'register', 'immediate'],
+      ['register', 'register', 'register'],
+      ['memory', 'register', 'register'],
+    ],
+    operandBytes: [undefined, undefined, 1],
+    sdm: `Vol. 2B, "${iced.toUpperCase()}—Double Precision Shift ${iced === 'Shld' ? 'Left' : 'Right'}"`,
+    meaning(b, [target, source, by]) {
+      const bits = bytes * 8;
+      const count = b.with('and', b.read(by), countMask(bytes));
+      const fill = b.read(source);
+      let before: Value | undefined;
+      let after: Value | undefined;
+      b.modify(target, (old) => {
+        before = old;
+        if (bytes === 2) {
+          // 48 bits: target, fill, target again, so that counts up to 31 come out as on processors.
+          const wide = b.binary('or', b.binary('or', b.with('shl', old, 32n), b.with('shl', fill, 16n)), old);
           const moved =
-            iced === 'Shld'
-              ? b.binary('or', b.binary('shl', old, count), b.binary('shr_u', fill, inverse))
-              : b.binary('or', b.binary('shr_u', old, count), b.binary('shl', fill, inverse));
-          return (after = b.truncate(b.select(b.isZero(count), old, moved), bytes));
-        });
-        b.if(b.not(b.isZero(count)), () => {
-          const at = iced === 'Shld' ? b.binary('sub', b.constant(BigInt(bits)), count) : b.with('sub', count, 1n);
-          const carry = b.with('and', b.binary('shr_u', before!, b.with('and', at, 63n)), 1n);
-          const overflow = b.binary('xor', bit(b, before!, bits - 1), bit(b, after!, bits - 1));
-          b.setFlags(b.signExtend(after!, bytes), auxOfCarryOverflow(b, carry, overflow));
-        });
-      },
-    }),
-  ),
+            iced === 'Shld' ? b.with('shr_u', b.binary('shl', wide, count), 32n) : b.binary('shr_u', wide, count);
+          return (after = b.truncate(moved, 2));
+        }
+        const inverse = b.binary('sub', b.constant(BigInt(bits)), count);
+        const moved =
+          iced === 'Shld'
+            ? b.binary('or', b.binary('shl', old, count), b.binary('shr_u', fill, inverse))
+            : b.binary('or', b.binary('shr_u', old, count), b.binary('shl', fill, inverse));
+        return (after = b.truncate(b.select(b.isZero(count), old, moved), bytes));
+      });
+      b.if(b.not(b.isZero(count)), () => {
+        const at = iced === 'Shld' ? b.binary('sub', b.constant(BigInt(bits)), count) : b.with('sub', count, 1n);
+        const carry = b.with('and', b.binary('shr_u', before!, b.with('and', at, 63n)), 1n);
+        const overflow = b.binary('xor', bit(b, before!, bits - 1), bit(b, after!, bits - 1));
+        b.setFlags(b.signExtend(after!, bytes), auxOfCarryOverflow(b, carry, overflow));
+      });
+    },
+  })),
 );
 
-export const SHIFT_ROWS: readonly EmittedRow[] = [...shl, ...shr, ...sar, ...rotate, ...rotateThroughCarry, ...doubleShift];
+export const SHIFT_ROWS: readonly EmittedRow[] = [
+  ...shl,
+  ...shr,
+  ...sar,
+  ...rotate,
+  ...rotateThroughCarry,
+  ...doubleShift,
+];

@@ -15,7 +15,7 @@ const push = forSizes(WIDE_BYTES, (bytes) => ({
   shapes: [['register'], ['memory'], ['immediate']],
   sdm: 'Vol. 2B, "PUSH—Push Word, Doubleword or Quadword Onto the Stack"',
   hot: true,
-  meaning: (b, [source]) => b.push(b.read(source!), bytes),
+  meaning: (b, [source]) => b.push(b.read(source), bytes),
 }));
 
 const pop = forSizes(WIDE_BYTES, (bytes) => ({
@@ -26,10 +26,10 @@ const pop = forSizes(WIDE_BYTES, (bytes) => ({
   hot: true,
   meaning(b, [target]) {
     // An rSP-based memory target is addressed with the incremented stack pointer and may fault: rare, left to TypeScript.
-    if (target!.kind === 'memory') return b.defer();
+    if (target.kind === 'memory') return b.defer();
     const value = b.peekStack(bytes);
     b.dropStack(b.constant(BigInt(bytes)));
-    b.write(target!, value); // POP rSP: the value wins over the increment
+    b.write(target, value); // POP rSP: the value wins over the increment
   },
 }));
 
@@ -43,7 +43,7 @@ const leave = forSizes(WIDE_BYTES, (bytes) => ({
   meaning(b) {
     const value = b.peekFrame(bytes);
     b.setStackToFrame(BigInt(bytes));
-    b.setRegister(RBP, bytes as Bytes, value);
+    b.setRegister(RBP, bytes, value);
   },
 }));
 

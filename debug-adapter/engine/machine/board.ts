@@ -58,21 +58,21 @@ export class Board {
     this.timed = [pit, cmos];
 
     const place = (base: number, device: PortDevice<unknown>) => this.bus.register(base, device);
-    place(0x20, pics.master as PortDevice<unknown>);
-    place(0xa0, pics.slave as PortDevice<unknown>);
-    place(0x4d0, pics.edgeLevelControl as PortDevice<unknown>);
-    place(0x40, pit as PortDevice<unknown>);
-    place(0x61, new SystemControlB(pit) as PortDevice<unknown>);
-    place(0x70, cmos as PortDevice<unknown>);
-    place(0x80, new LatchPort('POST code') as PortDevice<unknown>);
-    place(0xed, new LatchPort('I/O delay') as PortDevice<unknown>);
-    place(0x92, this.systemControlA as PortDevice<unknown>);
-    place(FIRMWARE_CALL_PORT, new FirmwarePort(options.firmwareCall) as PortDevice<unknown>);
-    place(0xe9, new ConsolePort((byte) => options.print(byte, 'e9')) as PortDevice<unknown>);
-    place(0xf4, new DebugExit(options.powerOff) as PortDevice<unknown>);
-    place(0x3f8, this.com1 as PortDevice<unknown>);
-    place(0x510, new FwCfg({ processors: options.processors, ramBytes: options.memoryBytes }) as PortDevice<unknown>);
-    place(0x8900, new ShutdownPort(() => options.powerOff(0)) as PortDevice<unknown>);
+    place(0x20, pics.master);
+    place(0xa0, pics.slave);
+    place(0x4d0, pics.edgeLevelControl);
+    place(0x40, pit);
+    place(0x61, new SystemControlB(pit));
+    place(0x70, cmos);
+    place(0x80, new LatchPort('POST code'));
+    place(0xed, new LatchPort('I/O delay'));
+    place(0x92, this.systemControlA);
+    place(FIRMWARE_CALL_PORT, new FirmwarePort(options.firmwareCall));
+    place(0xe9, new ConsolePort((byte) => options.print(byte, 'e9')));
+    place(0xf4, new DebugExit(options.powerOff));
+    place(0x3f8, this.com1);
+    place(0x510, new FwCfg({ processors: options.processors, ramBytes: options.memoryBytes }));
+    place(0x8900, new ShutdownPort(() => options.powerOff(0)));
 
     this.ports = {
       read: (port, bytes) => {

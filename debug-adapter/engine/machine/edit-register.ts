@@ -54,9 +54,16 @@ export function setRegister(cpu: Processor, state: CpuState, name: RegisterName,
   return undefined;
 }
 
-const isSegment = (name: RegisterName): name is RegisterName & SegmentName => (SEGMENT_NAMES as readonly string[]).includes(name);
+const isSegment = (name: RegisterName): name is RegisterName & SegmentName =>
+  (SEGMENT_NAMES as readonly string[]).includes(name);
 
-function setSelector(cpu: Processor, state: CpuState, name: SegmentName, selector: number, live: boolean): string | undefined {
+function setSelector(
+  cpu: Processor,
+  state: CpuState,
+  name: SegmentName,
+  selector: number,
+  live: boolean,
+): string | undefined {
   if (isRealStyle(state)) {
     state.setSegment(name, { ...state.segment(name), selector, base: BigInt(selector) << 4n });
     return undefined;

@@ -49,7 +49,13 @@ export class MachineInspector implements Inspector {
       paging,
       vmx: mode === VMX_NON_ROOT ? 'non-root' : mode === VMX_ROOT ? 'root' : 'off',
       activity:
-        activity === ACTIVITY.active ? 'active' : activity === ACTIVITY.hlt ? 'hlt' : activity === ACTIVITY.shutdown ? 'shutdown' : 'wait-for-sipi',
+        activity === ACTIVITY.active
+          ? 'active'
+          : activity === ACTIVITY.hlt
+            ? 'hlt'
+            : activity === ACTIVITY.shutdown
+              ? 'shutdown'
+              : 'wait-for-sipi',
     };
   }
 
@@ -110,7 +116,9 @@ export class MachineInspector implements Inspector {
     return reportEptWalk(this.power().physical, this.registers(), guestPhysical, access);
   }
 
-  vmcs(_cpu: number): { readonly address: number; readonly launched: boolean; readonly fields: readonly VmcsFieldView[] } | undefined {
+  vmcs(
+    _cpu: number,
+  ): { readonly address: number; readonly launched: boolean; readonly fields: readonly VmcsFieldView[] } | undefined {
     const { vmx } = this.power();
     const current = vmx.current;
     if (current === undefined) return undefined;
@@ -129,7 +137,9 @@ export class MachineInspector implements Inspector {
   devices() {
     return this.power().board.bus.placements.map(({ device }) => ({
       name: device.name,
-      registers: device.registers().map((register) => ({ name: register.name, value: register.value, meaning: meaningOf(register) })),
+      registers: device
+        .registers()
+        .map((register) => ({ name: register.name, value: register.value, meaning: meaningOf(register) })),
     }));
   }
 }

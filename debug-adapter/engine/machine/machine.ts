@@ -192,7 +192,9 @@ export class HyperstepMachine implements Machine {
 
   private applyConditions(): void {
     const { executor, cpu } = this.power;
-    executor.cache.setBreakpointOffsets(new Set([...this.conditions.breakpoints].map((linear) => Number(linear & 0xfffn))));
+    executor.cache.setBreakpointOffsets(
+      new Set([...this.conditions.breakpoints].map((linear) => Number(linear & 0xfffn))),
+    );
     cpu.translation.watchPages(this.conditions.watchpoints.flatMap(pagesOf));
   }
 
@@ -266,7 +268,10 @@ export class HyperstepMachine implements Machine {
     }
     const exits = state.get32(LAYOUT.vmxMode) === VMX_NON_ROOT && cpu.intercepts.externalInterruptsExit();
     if ((state.systemFlags & IF) === 0 && !exits)
-      return { kind: 'halted', because: 'HLT with interrupts disabled (RFLAGS.IF = 0): nothing can wake the processor' };
+      return {
+        kind: 'halted',
+        because: 'HLT with interrupts disabled (RFLAGS.IF = 0): nothing can wake the processor',
+      };
     if (!this.power.skipToNextEvent()) return { kind: 'halted', because: 'HLT, and no device will ever interrupt' };
     return events >= IDLE_EVENTS_PER_RUN ? { kind: 'budget' } : undefined;
   }
@@ -280,7 +285,12 @@ export class HyperstepMachine implements Machine {
     } catch (error) {
       if (!(error instanceof MachineStop)) throw error;
       const state = this.under?.guestState() ?? this.power.state;
-      return (this.over = { kind: 'unimplemented', what: error.what, bytes: new Uint8Array(0), linear: state.linearRip });
+      return (this.over = {
+        kind: 'unimplemented',
+        what: error.what,
+        bytes: new Uint8Array(0),
+        linear: state.linearRip,
+      });
     }
   }
 

@@ -92,9 +92,22 @@ export function prepareStart(program: Program, memoryBytes: number, memory: Gues
     case 'boot-sector':
       return realMode(BigInt(BOOT_SECTOR_ADDRESS), 0n);
     case 'multiboot': {
-      const information = multibootInformation({ memoryBytes, commandLine: boot.commandLine, segments: program.segments });
+      const information = multibootInformation({
+        memoryBytes,
+        commandLine: boot.commandLine,
+        segments: program.segments,
+      });
       if (information) memory.write(information.address, information.segment.bytes);
-      const general = [BigInt(MULTIBOOT_BOOTLOADER_MAGIC), 0n, 0n, BigInt(information?.address ?? 0), STACK_TOP, 0n, 0n, 0n];
+      const general = [
+        BigInt(MULTIBOOT_BOOTLOADER_MAGIC),
+        0n,
+        0n,
+        BigInt(information?.address ?? 0),
+        STACK_TOP,
+        0n,
+        0n,
+        0n,
+      ];
       return protectedMode(BigInt(boot.entry), general, { base: 0n, limit: 0 });
     }
     case 'flat': {
@@ -104,7 +117,10 @@ export function prepareStart(program: Program, memoryBytes: number, memory: Gues
       if (boot.bits === 32) return start;
       return {
         ...start,
-        segments: { ...start.segments, CS: { selector: CODE64_SELECTOR, base: 0n, limit: FLAT, accessRights: RIGHTS.code64 } },
+        segments: {
+          ...start.segments,
+          CS: { selector: CODE64_SELECTOR, base: 0n, limit: FLAT, accessRights: RIGHTS.code64 },
+        },
         cr0: CR0.PE | CR0.ET | CR0.PG,
         cr3: BigInt(tables.cr3),
         cr4: CR4.PAE,
@@ -123,14 +139,20 @@ const LARGE_BYTES = 0x20_0000;
 const TABLE_PAGES = 7;
 
 /** Identity-maps 4 GiB with 2 MiB pages; the tables lie in the last pages of memory. */
-function flatTables(memoryBytes: number, memory: GuestMemoryWriter): { readonly cr3: number; readonly gdtr: StartState['gdtr'] } {
+function flatTables(
+  memoryBytes: number,
+  memory: GuestMemoryWriter,
+): { readonly cr3: number; readonly gdtr: StartState['gdtr'] } {
   const base = Math.floor(memoryBytes / PAGE_BYTES) * PAGE_BYTES - TABLE_PAGES * PAGE_BYTES;
   const entries = (values: readonly bigint[]): Uint8Array => new Uint8Array(BigUint64Array.from(values).buffer);
   const page = (index: number): number => base + index * PAGE_BYTES;
   memory.write(page(0), entries([BigInt(page(1)) | PRESENT_WRITABLE]));
   memory.write(page(1), entries([0, 1, 2, 3].map((i) => BigInt(page(2 + i)) | PRESENT_WRITABLE)));
   for (let directory = 0; directory < 4; directory++) {
-    const mapped = Array.from({ length: 512 }, (_, i) => BigInt((directory * 512 + i) * LARGE_BYTES) | PRESENT_WRITABLE | LARGE_PAGE);
+    const mapped = Array.from(
+      { length: 512 },
+      (_, i) => BigInt((directory * 512 + i) * LARGE_BYTES) | PRESENT_WRITABLE | LARGE_PAGE,
+    );
     memory.write(page(2 + directory), entries(mapped));
   }
   memory.write(page(6), entries(FLAT_GDT));

@@ -47,7 +47,11 @@ export interface HandlerStep {
   readonly name: string;
   /** One sentence for the stack frame and the stop description. */
   readonly describes: string;
-  readonly touches: { readonly vmcs: readonly VmcsFieldKey[]; readonly registers: readonly RegisterName[]; readonly memory: readonly string[] };
+  readonly touches: {
+    readonly vmcs: readonly VmcsFieldKey[];
+    readonly registers: readonly RegisterName[];
+    readonly memory: readonly string[];
+  };
 }
 
 /** The handler that is being run between a VM exit and the next VM entry (mode `vm` only). */
@@ -149,10 +153,15 @@ export interface Inspector {
   walk(linear: bigint, access: WalkAccess, cpu: number): Walk;
   walkEpt(guestPhysical: number, access: WalkAccess, cpu: number): EptWalk | undefined;
   /** Guest-physical address of a current VMCS and all its fields; undefined where there is none. */
-  vmcs(cpu: number): { readonly address: number; readonly launched: boolean; readonly fields: readonly VmcsFieldView[] } | undefined;
+  vmcs(
+    cpu: number,
+  ): { readonly address: number; readonly launched: boolean; readonly fields: readonly VmcsFieldView[] } | undefined;
   lastVmcsWrite(field: VmcsFieldKey, cpu: number): VmcsFieldWrite;
   /** Devices with their registers, for views. */
-  devices(): readonly { readonly name: string; readonly registers: readonly { readonly name: string; readonly value: number; readonly meaning: string }[] }[];
+  devices(): readonly {
+    readonly name: string;
+    readonly registers: readonly { readonly name: string; readonly value: number; readonly meaning: string }[];
+  }[];
 }
 
 /** What `engine/index.ts` hands out: one whole machine. */

@@ -108,7 +108,7 @@ export class FunctionWriter {
     return this.free[type].pop() ?? this.parameterCount + this.localTypes.push(type) - 1;
   }
   release(local: number): void {
-    this.free[this.localTypes[local - this.parameterCount]!].push(local);
+    this.free[this.localTypes[local - this.parameterCount]].push(local);
   }
   get localDeclarations(): readonly ValueType[] {
     return this.localTypes;

@@ -25,8 +25,11 @@ export class ModuleWriter {
   }
 
   private type(signature: Signature): number {
-    const same = (a: readonly ValueType[], b: readonly ValueType[]) => a.length === b.length && a.every((t, i) => t === b[i]);
-    const known = this.types.findIndex((t) => same(t.parameters, signature.parameters) && same(t.results, signature.results));
+    const same = (a: readonly ValueType[], b: readonly ValueType[]) =>
+      a.length === b.length && a.every((t, i) => t === b[i]);
+    const known = this.types.findIndex(
+      (t) => same(t.parameters, signature.parameters) && same(t.results, signature.results),
+    );
     return known >= 0 ? known : this.types.push(signature) - 1;
   }
 
@@ -39,7 +42,8 @@ export class ModuleWriter {
   /** Defines a function; its body may still be written until `toBytes`. */
   define(signature: Signature, exportName?: string): { readonly index: number; readonly body: FunctionWriter } {
     const body = new FunctionWriter(signature.parameters.length);
-    const index = this.importedFunctions.length + this.defined.push({ type: this.type(signature), body, exportName }) - 1;
+    const index =
+      this.importedFunctions.length + this.defined.push({ type: this.type(signature), body, exportName }) - 1;
     return { index, body };
   }
 
