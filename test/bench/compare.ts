@@ -1,0 +1,142 @@
+/** One question: how fast are guests on our engine, compared with the peers in the same run? */
+import { build } from 'esbuild';
+import { icedPlugin } from '../../scripts/lib/iced-plugin.ts';
+import { fromRoot } from '../../scripts/lib/root.ts';
+import type { BenchArguments } from './arguments.ts';
+import { buildGuests } from './guests.ts';
+import { columns, rounded, type Check } from './limits.ts';
+import { measure, type Phase } from './measure.ts';
+import { HYPERSTEP_BUNDLE, PEERS, type PeerName } from './peers.ts';
+import { median } from './statistics.ts';
+
+const LIMIT_SECONDS = 300;
+
+/** The guests whose speed is promised: at least this much of Bochs, and at most this many crossings per million instructions. */
+const PROMISED = ['alu64', 'sieve64'];
+const AT_LEAST_OF_BOCHS = 0.5;
+const CROSSINGS_PER_MILLION = 100;
+
+/** Guests that a peer cannot run: QEMU emulates no VT-x, and a Linux process may not use it. */
+const cannotRun = (peer: PeerName, guest: string): boolean =>
+  (peer === 'qemu' || peer === 'native') && guest.startsWith('vmx');
+
+export interface Comparison {
+  readonly table: string;
+  readonly checks: readonly Check[];
+  readonly failures: readonly string[];
+}
+
+/** Seconds and counters of every run, by `guest phase` and peer. */
+type Samples = Map<string, Map<PeerName, Phase[]>>;
+
+export async function compare({ guests, peers, runs, scale }: BenchArguments): Promise<Comparison> {
+  for (const peer of peers) {
+    const missing = PEERS[peer].missing();
+    if (missing !== undefined) throw new Error(missing);
+  }
+  for (const peer of peers) {
+    buildGuests(
+      guests.filter((guest) => !cannotRun(peer, guest)),
+      [PEERS[peer].file],
+      scale,
+    );
+  }
+  if (peers.includes('hyperstep')) await bundleEngine();
+  const samples: Samples = new Map();
+  const failures: string[] = [];
+  // Peers take turns, so that what else the machine does disturbs all of them alike.
+  for (let run = 0; run < runs; run++) {
+    for (const guest of guests) {
+      for (const peer of peers) {
+        if (cannotRun(peer, guest)) continue;
+        const { phases, failure } = await measure(PEERS[peer].command(guest, scale), LIMIT_SECONDS);
+        if (failure !== undefined) failures.push(`${peer} ${guest}: ${failure}`);
+        for (const phase of phases) if (phase.ok) add(samples, `${guest} ${phase.name}`, peer, phase);
+        process.stderr.write('.');
+      }
+    }
+  }
+  process.stderr.write('\n');
+  const checks = peers.includes('hyperstep') ? PROMISED.filter((g) => guests.includes(g)).flatMap((g) => checksOf(g, samples)) : [];
+  return { table: tableOf(samples, peers), checks, failures };
+}
+
+function add(samples: Samples, key: string, peer: PeerName, phase: Phase): void {
+  const byPeer = samples.get(key) ?? new Map<PeerName, Phase[]>();
+  samples.set(key, byPeer);
+  byPeer.set(peer, [...(byPeer.get(peer) ?? []), phase]);
+}
+
+/** As the adapter is bundled, so that what is measured is what ships. */
+async function bundleEngine(): Promise<void> {
+  await build({
+    entryPoints: [fromRoot('test', 'bench', 'hyperstep-peer.ts')],
+    outfile: HYPERSTEP_BUNDLE,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: ['es2022', 'node20'],
+    keepNames: true,
+    loader: { '.wasm': 'binary' },
+    plugins: [icedPlugin],
+    logLevel: 'warning',
+  });
+}
+
+const seconds = (phases: readonly Phase[] | undefined): number | undefined =>
+  phases && median(phases.map((phase) => phase.seconds));
+
+/** How many times as fast as `peer` our engine is: the peer's time by ours. */
+function speed(byPeer: ReadonlyMap<PeerName, readonly Phase[]>, peer: PeerName): number | undefined {
+  const ours = seconds(byPeer.get('hyperstep'));
+  const theirs = seconds(byPeer.get(peer));
+  return ours === undefined || theirs === undefined ? undefined : theirs / ours;
+}
+
+/** WebAssembly-to-JavaScript calls per million guest instructions. */
+function crossings(phases: readonly Phase[] | undefined): number | undefined {
+  const rates = (phases ?? []).flatMap(({ counters: c }) => (c === undefined ? [] : [(c.crossings / c.instructions) * 1e6]));
+  return rates.length === 0 ? undefined : median(rates);
+}
+
+/** Million guest instructions per second, to read the ratios by. */
+function rate(phases: readonly Phase[] | undefined): number | undefined {
+  const rates = (phases ?? []).flatMap(({ counters: c, seconds: s }) => (c === undefined ? [] : [c.instructions / s / 1e6]));
+  return rates.length === 0 ? undefined : median(rates);
+}
+
+function tableOf(samples: Samples, peers: readonly PeerName[]): string {
+  const others = peers.filter((peer) => peer !== 'hyperstep');
+  const head = ['guest', 'phase', ...others.map((peer) => `hyperstep/${peer}`), 'crossings per M insns', 'M insns/s'];
+  const cell = (value: number | undefined): string => (value === undefined ? '-' : rounded(value));
+  const rows = [...samples].map(([key, byPeer]) => {
+    const ours = byPeer.get('hyperstep');
+    return [...key.split(' '), ...others.map((peer) => cell(speed(byPeer, peer))), cell(crossings(ours)), cell(rate(ours))];
+  });
+  return columns([head, ...rows]);
+}
+
+function checksOf(guest: string, samples: Samples): Check[] {
+  // Each of these guests has one phase. A run without a result is no speed at all.
+  const byPeer = [...samples].find(([key]) => key.startsWith(`${guest} `))?.[1] ?? new Map<PeerName, Phase[]>();
+  const ours = byPeer.get('hyperstep');
+  const found: Check[] = [
+    {
+      name: `${guest} crossings per million instructions`,
+      value: crossings(ours) ?? Infinity,
+      kind: 'below',
+      limit: CROSSINGS_PER_MILLION,
+      unit: '',
+    },
+  ];
+  if (byPeer.has('bochs')) {
+    found.unshift({
+      name: `${guest} speed as a multiple of Bochs`,
+      value: speed(byPeer, 'bochs') ?? 0,
+      kind: 'at least',
+      limit: AT_LEAST_OF_BOCHS,
+      unit: '',
+    });
+  }
+  return found;
+}
