@@ -157,7 +157,10 @@ export class Executor {
       const state = this.state;
       if (state.get32(LAYOUT.activity) !== ACTIVITY.active) return { kind: 'inactive' };
       const slice = state.get32(LAYOUT.attention) !== 0 ? 1 : Math.min(this.left, this.hooks.untilNextEvent());
+      const before = this.left;
       let outcome = this.enter(slice);
+      // Only a breakpoint at the very first instruction is ignored, not one that this call has run into.
+      if (this.left !== before) ignore = false;
       if (outcome === OUTCOME.BREAKPOINT) {
         if (!ignore) return { kind: 'breakpoint' };
         outcome = this.cache.withoutBreakpoint(state.get32(LAYOUT.record), () => this.enter(1));
