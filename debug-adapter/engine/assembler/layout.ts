@@ -54,6 +54,8 @@ interface ItemState {
   nearBranch: boolean;
   /** Bytes of an instruction whose values are all numbers written in it. */
   fixed: Uint8Array | undefined;
+  /** What the pass before came to. */
+  encoded: Encoded | undefined;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -96,7 +98,7 @@ class LayoutRun {
 
   constructor(input: LayoutInput) {
     this.#input = input;
-    this.#states = input.items.map(() => ({ length: 0, nearBranch: false, fixed: undefined }));
+    this.#states = input.items.map(() => ({ length: 0, nearBranch: false, fixed: undefined, encoded: undefined }));
     this.#lengths = input.sections.map(() => 0);
     this.#bases = input.sections.map(() => 0n);
     this.#addresses = input.items.map(() => 0n);
@@ -257,7 +259,9 @@ class LayoutRun {
       section,
       nearBranch: state.nearBranch && this.#passes > FREE_PASSES,
       final: this.#final,
+      previous: state.encoded,
     });
+    state.encoded = encoded;
     if (encoded === undefined) return NOTHING;
     state.nearBranch = encoded.nearBranch && this.#passes >= FREE_PASSES;
     if (encoded.constant) state.fixed = encoded.bytes;

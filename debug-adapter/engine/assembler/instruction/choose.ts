@@ -17,6 +17,15 @@ export interface Encoded {
   readonly constant: boolean;
   /** A near branch did not fit its short form: it must not become short again. */
   readonly nearBranch: boolean;
+  /** What the bytes were made from: as long as it is the same, so are the bytes. */
+  readonly inputs: Inputs;
+}
+
+interface Inputs {
+  readonly values: readonly OperandValue[];
+  readonly nearBranch: boolean;
+  /** Undefined where the address does not matter. */
+  readonly address: bigint | undefined;
 }
 
 export interface EncodeRequest {
@@ -28,11 +37,16 @@ export interface EncodeRequest {
   readonly nearBranch: boolean;
   /** Report values that do not fit. */
   readonly final: boolean;
+  /** Result of the pass before. */
+  readonly previous: Encoded | undefined;
 }
 
 /** Bytes of the instruction; undefined after reporting why there are none. */
 export function encodeInstruction(statement: InstructionStatement, request: EncodeRequest): Encoded | undefined {
   const { bits, prefixes, decorators } = statement;
+  const firstValues = statement.variants[0].operands.map((operand) => operandValue(operand, request.scope));
+  const { previous } = request;
+  if (previous !== undefined && !request.final && isUnchanged(previous.inputs, firstValues, request)) return previous;
   const options: EncodeOptions = {
     bits,
     address: request.address,
@@ -46,7 +60,10 @@ export function encodeInstruction(statement: InstructionStatement, request: Enco
   let outOfRange: Operand | undefined;
   let nearBranch = request.nearBranch;
   for (const variant of statement.variants) {
-    const values = variant.operands.map((operand) => operandValue(operand, request.scope));
+    const values =
+      variant === statement.variants[0]
+        ? firstValues
+        : variant.operands.map((operand) => operandValue(operand, request.scope));
     if (variant.unsigned32 && !isUnsigned32(values[1].value)) continue;
     for (const candidate of variant.candidates) {
       const branch = branchOf(candidate);
@@ -68,8 +85,30 @@ export function encodeInstruction(statement: InstructionStatement, request: Enco
     return undefined;
   }
   if (request.final) warnOverflow(best.candidate, best.values, statement, request.scope.messages);
-  const constant = statement.literal && !isPositional(best.candidate, best.values, bits);
-  return { bytes: best.bytes, constant, nearBranch };
+  const positional = isPositional(best.candidate, best.values, bits);
+  return {
+    bytes: best.bytes,
+    constant: statement.literal && !positional,
+    nearBranch,
+    inputs: {
+      values: firstValues,
+      nearBranch: request.nearBranch,
+      address: positional ? request.address : undefined,
+    },
+  };
+}
+
+function isUnchanged(inputs: Inputs, values: readonly OperandValue[], request: EncodeRequest): boolean {
+  if (inputs.nearBranch !== request.nearBranch) return false;
+  if (inputs.address !== undefined && inputs.address !== request.address) return false;
+  return values.every(({ value, selector }, index) => {
+    const before = inputs.values[index];
+    return isSameValue(value, before.value) && (selector === undefined || isSameValue(selector, before.selector));
+  });
+}
+
+function isSameValue(left: Value, right: Value | undefined): boolean {
+  return left.number === right?.number && left.section === right.section && left.unknown === right.unknown;
 }
 
 interface Choice {
