@@ -133,7 +133,7 @@ export function msrBitmap(exiting: Exiting): Uint8Array {
   for (const index of PASSED_THROUGH_MSRS) {
     const bit = index % MSR_RANGE;
     const quarter = index >= HIGH_MSRS ? 0x400 : 0;
-    for (const at of [quarter + (bit >> 3), 0x800 + quarter + (bit >> 3)]) bitmap[at] = bitmap[at]! & ~(1 << (bit & 7));
+    for (const at of [quarter + (bit >> 3), 0x800 + quarter + (bit >> 3)]) bitmap[at] = bitmap[at] & ~(1 << (bit & 7));
   }
   return bitmap;
 }

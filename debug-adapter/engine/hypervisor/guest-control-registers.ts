@@ -131,6 +131,6 @@ function loadPdptes({ guest, memory, cpu }: HypervisorContext, cr3: bigint): Con
   const table = Number(cr3 & 0xffff_ffe0n);
   const entries = PDPTE_FIELDS.map((_, index) => memory.read64(table + 8 * index));
   if (!entries.every((entry) => pdpteIsValid(entry, cpu.physicalBits))) return 'refused';
-  PDPTE_FIELDS.forEach((field, index) => guest.write(field, entries[index]!));
+  PDPTE_FIELDS.forEach((field, index) => guest.write(field, entries[index]));
   return 'written';
 }

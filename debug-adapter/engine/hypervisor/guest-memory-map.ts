@@ -1,41 +1,10 @@
 /** What lies at a guest-physical address, and in which pieces EPT maps it. */
-import { FIRMWARE_ROM, memoryMap, CONVENTIONAL_END } from '../base/memory-map.ts';
 import { PAGE_BYTES, type PhysicalMemory } from '../memory/physical.ts';
 import { GUEST_BASE } from './host-layout.ts';
 
-/** A run of guest-physical memory. */
-export interface GuestRange {
-  readonly base: number;
-  readonly bytes: number;
-  readonly kind: 'ram' | 'rom';
-}
-
-/** VGA memory A0000h-BFFFFh: plain RAM as long as there is no display adapter. */
-const VGA_MEMORY_BYTES = 0x2_0000;
 /** Below this address memory is mapped page by page, so that a first touch of each shows as an EPT violation. */
 export const SMALL_PAGES_END = 0x20_0000;
 export const LARGE_PAGE_BYTES = 0x20_0000;
-
-/** Memory of a guest with `memoryBytes` of RAM, sorted by address. */
-export function guestRanges(memoryBytes: number): readonly GuestRange[] {
-  const ranges = memoryMap(memoryBytes).map(({ base, bytes }): GuestRange => ({
-    base,
-    bytes,
-    kind: base === FIRMWARE_ROM ? 'rom' : 'ram',
-  }));
-  ranges.push({ base: CONVENTIONAL_END, bytes: VGA_MEMORY_BYTES, kind: 'ram' });
-  return ranges.sort((a, b) => a.base - b.base);
-}
-
-/** Declares the hypervisor's and the guest's memory in host-physical memory; loading comes after it. */
-export function declareHostPhysicalMemory(physical: PhysicalMemory, memoryBytes: number): void {
-  physical.setPages(0, GUEST_BASE / PAGE_BYTES, 'ram');
-  for (const { base, bytes, kind } of guestRanges(memoryBytes)) {
-    const first = Math.floor((GUEST_BASE + base) / PAGE_BYTES);
-    const end = Math.ceil((GUEST_BASE + base + bytes) / PAGE_BYTES);
-    physical.setPages(first, end - first, kind);
-  }
-}
 
 /** One page of the guest as EPT is to map it. */
 export interface GuestPage {
@@ -45,28 +14,32 @@ export interface GuestPage {
   readonly kind: 'ram' | 'rom';
 }
 
+/** The guest has what the board placed in host-physical memory from `GUEST_BASE` on: one fact, asked here. */
 export class GuestMemoryMap {
-  private readonly ranges: readonly GuestRange[];
+  private readonly physical: PhysicalMemory;
 
-  constructor(memoryBytes: number) {
-    this.ranges = guestRanges(memoryBytes);
+  constructor(physical: PhysicalMemory) {
+    this.physical = physical;
   }
 
-  /** The page to map for an address; undefined where there is neither memory nor ROM. */
+  /** The page to map for an address; undefined where there is neither RAM nor ROM. */
   pageAt(guestPhysical: number): GuestPage | undefined {
     const kind = this.kindOf(guestPhysical);
     if (kind === undefined) return undefined;
     const largeBase = guestPhysical - (guestPhysical % LARGE_PAGE_BYTES);
-    const large =
-      guestPhysical >= SMALL_PAGES_END &&
-      this.ranges.some(({ base, bytes }) => base <= largeBase && largeBase + LARGE_PAGE_BYTES <= base + bytes);
-    if (large) return { base: largeBase, bytes: LARGE_PAGE_BYTES, kind };
+    if (guestPhysical >= SMALL_PAGES_END && this.isWhole(largeBase, kind))
+      return { base: largeBase, bytes: LARGE_PAGE_BYTES, kind };
     return { base: guestPhysical - (guestPhysical % PAGE_BYTES), bytes: PAGE_BYTES, kind };
   }
 
   kindOf(guestPhysical: number): 'ram' | 'rom' | undefined {
-    for (const { base, bytes, kind } of this.ranges)
-      if (guestPhysical >= base && guestPhysical < base + bytes) return kind;
-    return undefined;
+    const kind = this.physical.kind(GUEST_BASE + guestPhysical);
+    return kind === 'none' ? undefined : kind;
+  }
+
+  /** All of a large page is of one kind. */
+  private isWhole(base: number, kind: 'ram' | 'rom'): boolean {
+    for (let at = base; at < base + LARGE_PAGE_BYTES; at += PAGE_BYTES) if (this.kindOf(at) !== kind) return false;
+    return true;
   }
 }

@@ -1,4 +1,5 @@
 /** One run of a handler, step by step or through to its end. */
+import { MachineStop } from '../cpu/guest-fault.ts';
 import { isInterruption, type Handler, type HandlerStep, type Interruption } from './steps.ts';
 
 /** `done`: the step has completed; see `next` for what follows. Otherwise it is still the next one. */
@@ -13,7 +14,8 @@ export class HandlerRun {
   next: HandlerStep | undefined;
   private readonly completed: HandlerStep[] = [];
   private readonly steps: Handler;
-  private failure: unknown;
+  /** A generator that threw is over; the step that stopped the machine stays the next one. */
+  private failure: MachineStop | undefined;
 
   constructor(handler: string, steps: Handler) {
     this.handler = handler;
@@ -59,7 +61,7 @@ export class HandlerRun {
     try {
       return this.steps.next();
     } catch (thrown) {
-      this.failure = thrown;
+      if (thrown instanceof MachineStop) this.failure = thrown;
       throw thrown;
     }
   }

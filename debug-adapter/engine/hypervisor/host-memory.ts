@@ -23,11 +23,6 @@ export class HostMemory {
     this.physical = physical;
   }
 
-  /** Pages handed out so far. */
-  get allocatedPages(): number {
-    return (this.nextPage - HOST_AREAS.ept.address) / PAGE_BYTES;
-  }
-
   /** A zeroed 4 KiB page; its host-physical address. */
   allocatePage(): number {
     const page = this.nextPage;
@@ -63,14 +58,4 @@ export class HostMemory {
       physical.write64(tables + 2 * PAGE_BYTES + 8 * index, entry);
     }
   }
-}
-
-/** Pages of host-physical memory that the hypervisor touches at most, for sizing the frame pool. */
-export function hostPagesNeeded(memoryBytes: number): number {
-  const fixed = Object.values(HOST_AREAS).reduce((sum, { address, bytes }) => {
-    return address === HOST_AREAS.ept.address ? sum : sum + bytes / PAGE_BYTES;
-  }, 0);
-  // PML4 and PDPT, a directory per GiB (one more for the hole below 4 GiB), page tables for the first and the last 2 MiB.
-  const directories = Math.ceil(memoryBytes / 0x4000_0000) + 2;
-  return fixed + 2 + directories + 4;
 }
