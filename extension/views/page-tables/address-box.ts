@@ -61,22 +61,31 @@ export async function askForAddress(session: vscode.DebugSession, current: strin
   box.placeholder = `An address, register, symbol or expression; now ${current}`;
   box.matchOnDescription = true;
   box.busy = true;
+  let offered: readonly AddressItem[] = [];
+  /** What is typed comes first, unless it is one of the names offered. */
+  const update = (): void => {
+    const text = box.value.trim();
+    const known = text === '' || offered.some(({ expression }) => expression === text);
+    const typed: AddressItem = { label: `$(search) Walk ${text}`, alwaysShow: true, expression: text };
+    box.items = known ? offered : [typed, ...offered];
+  };
+  box.onDidChangeValue(update);
+  const chosen = new Promise<string | undefined>((resolve) => {
+    box.onDidAccept(() => resolve(box.activeItems[0]?.expression ?? (box.value.trim() || undefined)));
+    box.onDidHide(() => resolve(undefined));
+  });
   box.show();
   try {
-    const offered = await items(session);
-    box.items = offered;
-    box.busy = false;
-    box.onDidChangeValue((typed) => {
-      const text = typed.trim();
-      const known = text === '' || offered.some(({ expression }) => expression === text);
-      box.items = known
-        ? offered
-        : [{ label: `$(search) Walk ${text}`, alwaysShow: true, expression: text }, ...offered];
-    });
-    return await new Promise<string | undefined>((resolve) => {
-      box.onDidAccept(() => resolve(box.activeItems[0]?.expression ?? (box.value.trim() || undefined)));
-      box.onDidHide(() => resolve(undefined));
-    });
+    // Somebody who knows the address does not wait for what could be offered.
+    void items(session).then(
+      (all) => {
+        offered = all;
+        box.busy = false;
+        update();
+      },
+      () => (box.busy = false),
+    );
+    return await chosen;
   } finally {
     box.dispose();
   }

@@ -9,9 +9,12 @@ const ERROR: NodeIcon = { name: 'error', colour: 'error' };
 
 const entryName = ({ level, index }: TableEntry): string => `${level} [${index}]`;
 
+/** An address typed as a number says nothing that the address does not say. */
+const NUMBER = /^(0x[0-9a-f_]+|[0-9][0-9a-f_]*h?)$/i;
+
 /** What the walk is about, as a person typed it. */
 const subject = (walk: PageWalkBody, expression: string): string =>
-  /^0x/i.test(expression) ? short(walk.linear) : `${expression} = ${short(walk.linear)}`;
+  NUMBER.test(expression) ? short(walk.linear) : `${expression} = ${short(walk.linear)}`;
 
 const ACCESS_NAMES = { read: 'read', write: 'write', execute: 'fetch' } as const;
 
