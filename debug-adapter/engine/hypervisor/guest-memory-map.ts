@@ -1,10 +1,44 @@
 /** What lies at a guest-physical address, and in which pieces EPT maps it. */
+import { CONVENTIONAL_END, EXTENDED_MEMORY, memoryMap } from '../base/memory-map.ts';
 import { PAGE_BYTES, type PhysicalMemory } from '../memory/physical.ts';
 import { GUEST_BASE } from './host-layout.ts';
 
+/** A run of guest-physical memory. */
+export interface GuestRange {
+  readonly base: number;
+  readonly bytes: number;
+  readonly kind: 'ram' | 'rom';
+}
+
+/**
+ * VGA memory, A0000h-BFFFFh, is plain RAM as long as there is no display adapter; the rest below 1 MiB is ROM: no option ROMs
+ * are fitted, but kernels look for them, and the firmware has the last 64 KiB.
+ */
+const OPTION_ROMS = 0xc_0000;
 /** Below this address memory is mapped page by page, so that a first touch of each shows as an EPT violation. */
 export const SMALL_PAGES_END = 0x20_0000;
 export const LARGE_PAGE_BYTES = 0x20_0000;
+
+/** Memory of a guest with `memoryBytes` of RAM, sorted by address. */
+export function guestRanges(memoryBytes: number): readonly GuestRange[] {
+  const extended = memoryMap(memoryBytes).filter(({ base }) => base >= EXTENDED_MEMORY);
+  return [
+    { base: 0, bytes: CONVENTIONAL_END, kind: 'ram' },
+    { base: CONVENTIONAL_END, bytes: OPTION_ROMS - CONVENTIONAL_END, kind: 'ram' },
+    { base: OPTION_ROMS, bytes: EXTENDED_MEMORY - OPTION_ROMS, kind: 'rom' },
+    ...extended.map(({ base, bytes }): GuestRange => ({ base, bytes, kind: 'ram' })),
+  ];
+}
+
+/** Declares the hypervisor's and the guest's memory in host-physical memory; loading comes after it. */
+export function declareHostPhysicalMemory(physical: PhysicalMemory, memoryBytes: number): void {
+  physical.setPages(0, GUEST_BASE / PAGE_BYTES, 'ram');
+  for (const { base, bytes, kind } of guestRanges(memoryBytes)) {
+    const first = Math.floor((GUEST_BASE + base) / PAGE_BYTES);
+    const end = Math.ceil((GUEST_BASE + base + bytes) / PAGE_BYTES);
+    physical.setPages(first, end - first, kind);
+  }
+}
 
 /** One page of the guest as EPT is to map it. */
 export interface GuestPage {
@@ -14,32 +48,28 @@ export interface GuestPage {
   readonly kind: 'ram' | 'rom';
 }
 
-/** The guest has what the board placed in host-physical memory from `GUEST_BASE` on: one fact, asked here. */
 export class GuestMemoryMap {
-  private readonly physical: PhysicalMemory;
+  private readonly ranges: readonly GuestRange[];
 
-  constructor(physical: PhysicalMemory) {
-    this.physical = physical;
+  constructor(memoryBytes: number) {
+    this.ranges = guestRanges(memoryBytes);
   }
 
-  /** The page to map for an address; undefined where there is neither RAM nor ROM. */
+  /** The page to map for an address; undefined where there is neither memory nor ROM. */
   pageAt(guestPhysical: number): GuestPage | undefined {
     const kind = this.kindOf(guestPhysical);
     if (kind === undefined) return undefined;
     const largeBase = guestPhysical - (guestPhysical % LARGE_PAGE_BYTES);
-    if (guestPhysical >= SMALL_PAGES_END && this.isWhole(largeBase, kind))
-      return { base: largeBase, bytes: LARGE_PAGE_BYTES, kind };
+    const large =
+      guestPhysical >= SMALL_PAGES_END &&
+      this.ranges.some(({ base, bytes }) => base <= largeBase && largeBase + LARGE_PAGE_BYTES <= base + bytes);
+    if (large) return { base: largeBase, bytes: LARGE_PAGE_BYTES, kind };
     return { base: guestPhysical - (guestPhysical % PAGE_BYTES), bytes: PAGE_BYTES, kind };
   }
 
   kindOf(guestPhysical: number): 'ram' | 'rom' | undefined {
-    const kind = this.physical.kind(GUEST_BASE + guestPhysical);
-    return kind === 'none' ? undefined : kind;
-  }
-
-  /** All of a large page is of one kind. */
-  private isWhole(base: number, kind: 'ram' | 'rom'): boolean {
-    for (let at = base; at < base + LARGE_PAGE_BYTES; at += PAGE_BYTES) if (this.kindOf(at) !== kind) return false;
-    return true;
+    for (const { base, bytes, kind } of this.ranges)
+      if (guestPhysical >= base && guestPhysical < base + bytes) return kind;
+    return undefined;
   }
 }

@@ -95,6 +95,15 @@ export class GuestMemory {
   read64(guestPhysical: number): bigint {
     return this.physical.read64(this.hostPhysical(guestPhysical));
   }
+  /** Copies bytes out; fewer where the guest's memory ends. */
+  peek(guestPhysical: number, bytes: number): Uint8Array {
+    return this.physical.peek(GUEST_BASE + guestPhysical, bytes);
+  }
+  /** Copies bytes in as a store does: ROM keeps its contents. */
+  write(guestPhysical: number, bytes: Uint8Array): void {
+    bytes.forEach((byte, index) => this.physical.write(this.hostPhysical(guestPhysical + index), 1, byte));
+  }
+
   readBytes(addresses: ByteAddresses): number {
     return addresses.reduce(
       (value, at, index) => value + this.physical.read(this.hostPhysical(at), 1) * 2 ** (8 * index),

@@ -12,6 +12,7 @@ import type { VmExit } from '../vmx/types.ts';
 import type { HypervisorContext } from './context.ts';
 import { DEFAULT_EXITING, type Exiting } from './controls.ts';
 import { EptTables } from './ept-tables.ts';
+import { GuestAccess } from './guest-access.ts';
 import { Guest } from './guest.ts';
 import { GuestMemory } from './guest-memory.ts';
 import { GuestMemoryMap } from './guest-memory-map.ts';
@@ -23,8 +24,10 @@ import { launch } from './launch.ts';
 export interface HypervisorOptions {
   readonly cpu: Cpu;
   readonly vmx: Vmx;
-  /** The hypervisor's 16 MiB from 0 and the guest's memory from `GUEST_BASE` on are declared. */
+  /** With `declareHostPhysicalMemory` done. */
   readonly physical: PhysicalMemory;
+  /** RAM of the guest. */
+  readonly memoryBytes: number;
   /** The guest's devices; an access that no device answers throws `MachineStop`. */
   readonly ports: PortBus;
   readonly interrupts: InterruptController;
@@ -37,16 +40,19 @@ export interface HypervisorOptions {
 }
 
 export class Hypervisor {
+  /** The guest's registers and memory for the firmware, valid while a handler runs. */
+  readonly guestAccess: GuestAccess;
   private readonly context: HypervisorContext;
 
   /** To be made anew after each reset: its tables are in memory. */
   constructor(options: HypervisorOptions) {
-    const { cpu, vmx, physical, ports, interrupts, print, firmwarePort, exiting } = options;
+    const { cpu, vmx, physical, memoryBytes, ports, interrupts, print, firmwarePort, exiting } = options;
     const hostMemory = new HostMemory(physical);
     const ept = new EptTables(physical, hostMemory);
-    const map = new GuestMemoryMap(physical);
+    const map = new GuestMemoryMap(memoryBytes);
     const guest = new Guest(vmx, cpu);
     const memory = new GuestMemory(physical, ept, map, guest, cpu.physicalBits);
+    this.guestAccess = new GuestAccess(guest, memory);
     this.context = {
       cpu,
       vmx,
