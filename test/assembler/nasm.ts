@@ -12,11 +12,6 @@ export interface NasmResult {
   readonly listing: string;
 }
 
-/** Whether the nasm program is installed. */
-export function hasNasm(): boolean {
-  return spawnSync('nasm', ['-v']).status === 0;
-}
-
 /** Assembles a flat image; `includeFolders` are searched for %include. */
 export function nasm(
   source: string,

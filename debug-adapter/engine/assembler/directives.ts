@@ -89,7 +89,7 @@ const org: Directive = (cursor, state, name) => {
 };
 
 /** Number of the section of that name, made when it is new. */
-export function sectionNumber(name: string, place: Place, sections: Section[]): number {
+function sectionNumber(name: string, place: Place, sections: Section[]): number {
   const known = sections.findIndex((section) => section.name === name && section.kind !== 'absolute');
   if (known >= 0) return known;
   const kind = name === '.bss' ? 'nobits' : 'progbits';

@@ -1,5 +1,4 @@
 /** Passes over the items until every address stands still, then the bytes. */
-import type { CodeBits } from '../base/program.ts';
 import { unreachable } from '../base/unreachable.ts';
 import { dataBytes } from './data.ts';
 import { evaluate, scalar, SCALAR, type Scope, type Value } from './evaluate.ts';
@@ -337,9 +336,4 @@ class LayoutRun {
     }
     return out;
   }
-}
-
-/** Code size at an address, from the pieces. */
-export function bitsAt(pieces: readonly Piece[], address: bigint): CodeBits | undefined {
-  return pieces.find((piece) => piece.address <= address && address < piece.address + BigInt(piece.length))?.item.bits;
 }

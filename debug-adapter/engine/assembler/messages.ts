@@ -19,7 +19,7 @@ export interface Expansion {
 }
 
 /** More than this many help nobody; the last one says that there are more. */
-export const MAX_DIAGNOSTICS = 100;
+const MAX_DIAGNOSTICS = 100;
 
 export class Messages {
   readonly #list: Diagnostic[] = [];

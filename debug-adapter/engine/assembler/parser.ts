@@ -56,10 +56,6 @@ export function directiveWords(): readonly string[] {
   return [...DIRECTIVES.keys(), ...Object.keys(DATA_UNITS), ...Object.keys(RESERVE_UNITS), 'times', 'equ'];
 }
 
-export function prefixWords(): readonly string[] {
-  return Object.keys(PREFIX_WORDS);
-}
-
 /** Whether a word in lower case begins a statement by itself, so that it cannot be a label without a colon. */
 export function isStatementWord(word: string): boolean {
   return (

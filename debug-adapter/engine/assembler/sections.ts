@@ -12,7 +12,7 @@ export interface PlacedSections {
   readonly bases: readonly bigint[];
 }
 
-export function alignUp(address: bigint, align: number): bigint {
+function alignUp(address: bigint, align: number): bigint {
   const step = BigInt(align);
   return ((address + step - 1n) / step) * step;
 }

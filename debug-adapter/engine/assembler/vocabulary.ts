@@ -1,6 +1,6 @@
 /** Every word the assembler knows, for completion, hover and the grammar's tests. */
 import { allRegisters } from '../isa/registers.ts';
-import { directiveWords, prefixWords } from './parser.ts';
+import { directiveWords } from './parser.ts';
 import { DIRECTIVES as PREPROCESSOR_DIRECTIVES } from './preprocessor/directives.ts';
 import { conditionWords } from './preprocessor/conditions.ts';
 
@@ -16,9 +16,4 @@ export function listRegisters(): readonly string[] {
 /** Directives of the assembler (`section`, `db`) and of the preprocessor (`%define`), lower case. */
 export function listDirectives(): readonly string[] {
   return [...directiveWords(), ...PREPROCESSOR_DIRECTIVES.keys(), ...conditionWords(), '%else', '%endif'].sort();
-}
-
-/** Prefixes of instructions (`lock`, `rep`, `o32`), lower case. Segment registers are prefixes, too. */
-export function listPrefixes(): readonly string[] {
-  return prefixWords();
 }

@@ -174,7 +174,7 @@ function encodedRegister(operand: Operand & { kind: 'register' }, spec: OperandS
 }
 
 /** Width in bits of an address, from its registers or its keyword. */
-export function addressBits(address: Address, bits: CodeBits): number {
+function addressBits(address: Address, bits: CodeBits): number {
   const base = registerInfo(address.base);
   const index = registerInfo(address.index);
   const register = base ?? (index !== undefined && !index.class.endsWith('mm') ? index : undefined);

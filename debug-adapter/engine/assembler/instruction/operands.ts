@@ -33,7 +33,7 @@ export type Operand =
   | (OperandBase & { readonly kind: 'decorator' });
 
 /** Size keywords in bytes. */
-export const SIZE_KEYWORDS: Readonly<Record<string, number>> = {
+const SIZE_KEYWORDS: Readonly<Record<string, number>> = {
   byte: 1,
   word: 2,
   dword: 4,

@@ -20,7 +20,7 @@ export function conditionWords(): readonly string[] {
 }
 
 /** Recognises `%if`, `%ifndef`, `%elifidni` and the like; undefined for every other directive. */
-export function conditionDirective(name: string): ConditionDirective | undefined {
+function conditionDirective(name: string): ConditionDirective | undefined {
   const match = /^%(el)?if(.*)$/.exec(name);
   if (match === null) return undefined;
   const otherwise = match[1] !== undefined;
@@ -51,7 +51,7 @@ export interface ConditionScope {
 }
 
 /** Result of a test; a mistake in it is reported and counts as false. */
-export function testCondition(
+function testCondition(
   directive: ConditionDirective,
   name: Token,
   rest: readonly Token[],

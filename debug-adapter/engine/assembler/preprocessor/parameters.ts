@@ -89,7 +89,7 @@ export function paste(out: Token[], next: Token): boolean {
 }
 
 /** A name or number token of that text, placed as another token. */
-export function wordToken(text: string, like: Token): Token {
+function wordToken(text: string, like: Token): Token {
   const number = /^[0-9$]/.test(text) ? parseInteger(text) : undefined;
   const base = { text, space: like.space, ...placeOf(like) };
   return number === undefined ? { kind: 'identifier', ...base } : { kind: 'number', number, ...base };
