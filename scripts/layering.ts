@@ -90,6 +90,8 @@ export async function checkLayering(baseDir = ROOT, folders = ['debug-adapter', 
       tsPreCompilationDeps: true,
       doNotFollow: { path: 'node_modules' },
       exclude: { path: '\\.d\\.ts$' },
+      // Packages that say in their `exports` where their files are.
+      enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['node', 'import', 'default'] },
     },
   );
   const { summary, modules } = output as ICruiseResult;

@@ -24,10 +24,10 @@ const REGISTERS: ReadonlySet<string> = new Set([
   ...numbered('xmm', 0, 15),
 ]);
 
-export const isRegister = (word: string): boolean => REGISTERS.has(word.toLowerCase());
+const isRegister = (word: string): boolean => REGISTERS.has(word.toLowerCase());
 
 /** The line with its comment and its strings replaced by spaces: columns stay. */
-export function withoutTextAndComment(line: string): string {
+function withoutTextAndComment(line: string): string {
   let quote: string | undefined;
   let result = '';
   for (const letter of line) {

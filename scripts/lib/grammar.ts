@@ -84,7 +84,7 @@ export function classesOf(
 }
 
 /** @param mnemonics everything the assembler assembles, in lower case. */
-export function grammarOf(mnemonics: readonly string[]): Grammar {
+function grammarOf(mnemonics: readonly string[]): Grammar {
   const { virtualization, branch, other } = classesOf(mnemonics);
   const include = (name: string): GrammarRule => ({ include: `#${name}` });
   return {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { EptWalkBody, PageWalkBody, TableEntry } from '../../../debug-adapter/protocol/page-walk.ts';
 import { pageTableNodes } from '../../../extension/views/page-tables/nodes.ts';
+import { expressionOfVariable } from '../../../extension/views/page-tables/variable.ts';
 import { find, identities, outline } from './outline.ts';
 
 const hex = (value: number): string => `0x${value.toString(16).padStart(16, '0')}`;
@@ -171,5 +172,14 @@ describe('extension: Page Tables view', () => {
     const first = identities(pageTableNodes(NESTED, 'rip'));
     assert.equal(new Set(first).size, first.length);
     assert.deepEqual(identities(pageTableNodes({ ...NESTED, linear: hex(0x401008) }, 'rip')), first);
+  });
+
+  it('walks what a variable stands for: its name, its memory, its value; of a watch its expression', () => {
+    const ofVariable = (variable: object): string | undefined => expressionOfVariable({ variable });
+    assert.equal(ofVariable({ evaluateName: 'rax', memoryReference: '0x1000', value: '5' }), 'rax');
+    assert.equal(ofVariable({ memoryReference: '0x1000', value: '5' }), '0x1000');
+    assert.equal(ofVariable({ memoryReference: 'gpa:0x1000', value: '0x5' }), '0x5');
+    assert.equal(expressionOfVariable({ name: 'rsp + 8' }), 'rsp + 8');
+    assert.equal(expressionOfVariable(undefined), undefined);
   });
 });

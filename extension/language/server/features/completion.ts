@@ -6,12 +6,12 @@ import { DIRECTIVES, OPERAND_WORDS, PREPROCESSOR } from './words.ts';
 import { hex } from './symbols.ts';
 
 /** Where in a line a word is being written. */
-export type Place = 'statement' | 'operand' | 'preprocessor' | 'nowhere';
+type Place = 'statement' | 'operand' | 'preprocessor' | 'nowhere';
 
 const LABEL = /^\s*(?:\.{0,2}[A-Za-z_?$@][\w.$#@~?]*\s*:)?\s*(?:(?:lock|rep|repe|repz|repne|repnz)\s+)*/i;
 
 /** @param before the line up to the cursor. */
-export function placeOf(before: string): Place {
+function placeOf(before: string): Place {
   const code = withoutComment(before);
   // In a comment, or in a text that is not closed.
   if (code.length < before.length) return 'nowhere';
