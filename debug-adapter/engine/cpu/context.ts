@@ -8,7 +8,8 @@ import type { SegmentName } from './layout.ts';
 import type { CpuState } from './state.ts';
 
 /** Kind of event being delivered (VM-entry interruption-information type field, SDM Vol. 3C, 24.8.3). */
-export type EventType = 'external' | 'nmi' | 'hardware-exception' | 'software-interrupt' | 'privileged-software' | 'software-exception';
+export type EventType =
+  'external' | 'nmi' | 'hardware-exception' | 'software-interrupt' | 'privileged-software' | 'software-exception';
 
 export interface DeliveredEvent {
   readonly vector: number;
@@ -120,18 +121,60 @@ export interface VmxPort {
 
 /** Instructions that ask the port below, with the facts the decision needs. */
 export type InterceptedInstruction =
-  | { readonly kind: 'cpuid' | 'hlt' | 'invd' | 'wbinvd' | 'getsec' | 'xsetbv' | 'rdtsc' | 'rdtscp' | 'rdpmc' | 'pause' | 'monitor' | 'mwait' | 'rsm' }
-  | { readonly kind: 'vmx'; readonly mnemonic: 'vmcall' | 'vmclear' | 'vmlaunch' | 'vmptrld' | 'vmptrst' | 'vmread' | 'vmresume' | 'vmwrite' | 'vmxoff' | 'vmxon' | 'invept' | 'invvpid' }
+  | {
+      readonly kind:
+        | 'cpuid'
+        | 'hlt'
+        | 'invd'
+        | 'wbinvd'
+        | 'getsec'
+        | 'xsetbv'
+        | 'rdtsc'
+        | 'rdtscp'
+        | 'rdpmc'
+        | 'pause'
+        | 'monitor'
+        | 'mwait'
+        | 'rsm';
+    }
+  | {
+      readonly kind: 'vmx';
+      readonly mnemonic:
+        | 'vmcall'
+        | 'vmclear'
+        | 'vmlaunch'
+        | 'vmptrld'
+        | 'vmptrst'
+        | 'vmread'
+        | 'vmresume'
+        | 'vmwrite'
+        | 'vmxoff'
+        | 'vmxon'
+        | 'invept'
+        | 'invvpid';
+    }
   | { readonly kind: 'invlpg'; readonly linear: bigint }
   | { readonly kind: 'invpcid' }
-  | { readonly kind: 'io'; readonly port: number; readonly bytes: 1 | 2 | 4; readonly direction: 'in' | 'out'; readonly string: boolean; readonly rep: boolean; readonly immediate: boolean; readonly linear: bigint }
+  | {
+      readonly kind: 'io';
+      readonly port: number;
+      readonly bytes: 1 | 2 | 4;
+      readonly direction: 'in' | 'out';
+      readonly string: boolean;
+      readonly rep: boolean;
+      readonly immediate: boolean;
+      readonly linear: bigint;
+    }
   | { readonly kind: 'rdmsr' | 'wrmsr'; readonly msr: number }
   | { readonly kind: 'mov-to-cr'; readonly cr: 0 | 3 | 4 | 8; readonly register: number; readonly value: bigint }
   | { readonly kind: 'mov-from-cr'; readonly cr: 3 | 8; readonly register: number }
   | { readonly kind: 'clts' }
   | { readonly kind: 'lmsw'; readonly source: number; readonly memory: boolean; readonly linear: bigint }
   | { readonly kind: 'mov-dr'; readonly dr: number; readonly register: number; readonly direction: 'to' | 'from' }
-  | { readonly kind: 'descriptor-table'; readonly mnemonic: 'lgdt' | 'lidt' | 'sgdt' | 'sidt' | 'lldt' | 'ltr' | 'sldt' | 'str' }
+  | {
+      readonly kind: 'descriptor-table';
+      readonly mnemonic: 'lgdt' | 'lidt' | 'sgdt' | 'sidt' | 'lldt' | 'ltr' | 'sldt' | 'str';
+    }
   | { readonly kind: 'rdrand' | 'rdseed' }
   | { readonly kind: 'task-switch'; readonly selector: number; readonly source: 'call' | 'iret' | 'jmp' | 'gate' };
 
