@@ -1,19 +1,23 @@
 /** A guest's state gathered while its hypervisor runs: general registers from the processor, the rest from the VMCS. */
-import { EFER } from '../cpu/control-bits.ts';
-import { CPU_STATE_BYTES, LAYOUT, SEGMENT_LAYOUT } from '../cpu/layout.ts';
-import { CpuState } from '../cpu/state.ts';
-import { ACCESS_RIGHTS } from '../cpu/state.ts';
+import { EFER, VMX_NON_ROOT } from '../cpu/control-bits.ts';
+import { CPU_STATE_BYTES, LAYOUT, SEGMENT_NAMES } from '../cpu/layout.ts';
+import { ACCESS_RIGHTS, CpuState } from '../cpu/state.ts';
 import { isProtected, isVirtual8086 } from '../cpu/modes.ts';
-import { SEGMENT_FIELDS, WHOLE_REGISTERS } from '../vmx/exit.ts';
-import { VMX_NON_ROOT } from '../cpu/control-bits.ts';
 import type { Vmcs } from '../vmx/vmcs.ts';
 import type { VmcsFieldKey } from '../vmx/types.ts';
 
 const RSP_AT = LAYOUT.gpr + 8 * 4;
 
-/** Fields that hold a register whole, besides those that every exit saves. */
+/** Fields that hold a register whole. */
 const FIELDS: readonly (readonly [VmcsFieldKey, number])[] = [
-  ...WHOLE_REGISTERS,
+  ['GUEST_CR3', LAYOUT.cr3],
+  ['GUEST_CR4', LAYOUT.cr4],
+  ['GUEST_RSP', RSP_AT],
+  ['GUEST_RIP', LAYOUT.rip],
+  ['GUEST_GDTR_BASE', LAYOUT.gdtrBase],
+  ['GUEST_IDTR_BASE', LAYOUT.idtrBase],
+  ['GUEST_SYSENTER_ESP', LAYOUT.sysenterEsp],
+  ['GUEST_SYSENTER_EIP', LAYOUT.sysenterEip],
   ['GUEST_CR0', LAYOUT.cr0],
   ['GUEST_DR7', LAYOUT.dr7],
   ['GUEST_IA32_EFER', LAYOUT.efer],
@@ -34,12 +38,12 @@ export function guestStateOf(cpu: CpuState, vmcs: Vmcs): CpuState {
   copy.words.set(cpu.words);
   for (const [field, at] of FIELDS) copy.set64(at, vmcs.read(field));
   for (const [field, at] of NARROW_FIELDS) copy.set32(at, vmcs.low(field));
-  for (const segment of SEGMENT_FIELDS)
-    copy.setSegment(segment.name, {
-      selector: vmcs.low(segment.selector),
-      base: vmcs.read(segment.base),
-      limit: vmcs.low(segment.limit),
-      accessRights: vmcs.low(segment.rights),
+  for (const name of SEGMENT_NAMES)
+    copy.setSegment(name, {
+      selector: vmcs.low(`GUEST_${name}_SELECTOR`),
+      base: vmcs.read(`GUEST_${name}_BASE`),
+      limit: vmcs.low(`GUEST_${name}_LIMIT`),
+      accessRights: vmcs.low(`GUEST_${name}_AR`),
     });
   copy.rflags = vmcs.low('GUEST_RFLAGS');
   copy.set32(LAYOUT.vmxMode, VMX_NON_ROOT);
@@ -55,12 +59,12 @@ export function keepGuestState(copy: CpuState, cpu: CpuState, vmcs: Vmcs): void 
   };
   for (const [field, at] of FIELDS) write(field, copy.get64(at));
   for (const [field, at] of NARROW_FIELDS) write(field, BigInt(copy.get32(at) >>> 0));
-  for (const segment of SEGMENT_FIELDS) {
-    const value = copy.segment(segment.name);
-    write(segment.selector, BigInt(value.selector));
-    write(segment.base, value.base);
-    write(segment.limit, BigInt(copy.get32(segment.at + SEGMENT_LAYOUT.limit) >>> 0));
-    write(segment.rights, BigInt(value.accessRights));
+  for (const name of SEGMENT_NAMES) {
+    const value = copy.segment(name);
+    write(`GUEST_${name}_SELECTOR`, BigInt(value.selector));
+    write(`GUEST_${name}_BASE`, value.base);
+    write(`GUEST_${name}_LIMIT`, BigInt(value.limit));
+    write(`GUEST_${name}_AR`, BigInt(value.accessRights));
   }
   write('GUEST_RFLAGS', BigInt(copy.rflags >>> 0));
 }

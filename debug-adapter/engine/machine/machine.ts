@@ -8,18 +8,21 @@ import type { RegisterName } from '../cpu/registers.ts';
 import type { StartState } from '../cpu/start-state.ts';
 import type { ExecutorStop } from '../execution/executor.ts';
 import { BOOT_SECTOR_ADDRESS, SECTOR_BYTES } from '../loader/binary.ts';
+import type { FirmwareContext } from '../loader/firmware/context.ts';
 import { buildFirmwareImage } from '../loader/firmware/image.ts';
 import { callFirmware } from '../loader/firmware/services.ts';
 import { unreachable } from '../base/unreachable.ts';
 import type { ExitName, VmExit, VmcsFieldKey } from '../vmx/types.ts';
 import { setRegister } from './edit-register.ts';
 import { ExitLog } from './exit-log.ts';
-import { firmwareContext } from './firmware-context.ts';
+import { guestAccessOf, processorAccess } from './firmware-access.ts';
 import { MachineInspector } from './inspector.ts';
 import { Power } from './power.ts';
 import { prepareStart, writerOf } from './start-state.ts';
+import type { StepResult } from '../hypervisor/handler-run.ts';
 import type {
   AddressSpace,
+  EntryFailure,
   FaultRecord,
   HandlerState,
   Inspector,
@@ -54,6 +57,7 @@ export class HyperstepMachine implements Machine {
   private conditions: StopConditions = NO_CONDITIONS;
   /** Found while something was running; `run` returns it at the next boundary. */
   private found: Stop | undefined;
+  private entryFailure: EntryFailure | undefined;
   /** The machine is over: every further `run` says so again. */
   private over: Stop | undefined;
 
@@ -86,6 +90,7 @@ export class HyperstepMachine implements Machine {
       vmxEvents: {
         exit: (exit, guestRip, guestLinearRip) => this.vmExit(exit, guestRip, guestLinearRip),
         instructionFailed: (failure) => {
+          this.entryFailure = failure;
           if (this.conditions.vmEntryFailure) this.stopSoon({ kind: 'vm-entry-failure', report: failure });
         },
       },
@@ -102,7 +107,10 @@ export class HyperstepMachine implements Machine {
     }
     for (const segment of program.segments) writer.write(segment.address, segment.bytes);
     const start = prepareStart(program, memoryBytes, writer);
-    if (mode === 'vm') this.under = new GuestUnderHypervisor(power, memoryBytes, start);
+    if (mode === 'vm')
+      this.under = new GuestUnderHypervisor(power, memoryBytes, start, (byte) =>
+        this.options.onConsole(Uint8Array.of(byte), 'hypercall'),
+      );
     else {
       this.under = undefined;
       applyStart(power, start);
@@ -130,19 +138,18 @@ export class HyperstepMachine implements Machine {
   private firmwareCall(): void {
     const { power } = this;
     const { boot } = this.options.program;
-    const state = this.under?.guestState() ?? power.state;
-    const context = firmwareContext({
-      state,
-      physical: power.physical,
-      guestBase: power.guestBase,
-      systemControlA: power.board.systemControlA,
+    const context: FirmwareContext = {
+      ...(this.under ? guestAccessOf(this.under.guestAccess) : processorAccess(power.state, power.physical)),
+      get a20() {
+        return power.board.systemControlA.a20;
+      },
+      setA20: (on) => power.board.systemControlA.setA20(on),
       teletype: (byte) => this.options.onConsole(Uint8Array.of(byte), 'firmware'),
-    });
+    };
     const disk = boot.kind === 'boot-sector' ? boot.disk : new Uint8Array(0);
     const result = callFirmware(context, { disk, memoryBytes: this.options.memoryBytes });
     switch (result.kind) {
       case 'done':
-        this.under?.keepGuestState(state);
         return;
       case 'reset':
         this.end({ kind: 'halted', because: 'the guest jumped to the reset vector' });
@@ -211,7 +218,7 @@ export class HyperstepMachine implements Machine {
       const { under } = this;
       if (under?.handler) {
         if (request.handlerSteps === 'stop' && left <= 0) return { kind: 'handler-step', state: under.handler };
-        const stop = this.guarded(() => (request.handlerSteps === 'stop' ? under.step() : under.finish()));
+        const stop = this.handle(() => (request.handlerSteps === 'stop' ? under.step() : under.finish()));
         if (stop) return stop;
         if (request.handlerSteps === 'stop' && --left <= 0 && !this.found && !this.over)
           return { kind: 'handler-step', state: under.handler };
@@ -276,21 +283,32 @@ export class HyperstepMachine implements Machine {
     return events >= IDLE_EVENTS_PER_RUN ? { kind: 'budget' } : undefined;
   }
 
-  /** Runs hypervisor code; what it cannot emulate stops the machine by name. */
-  private guarded(body: () => 'waits' | 'done'): Stop | undefined {
+  /** Runs hypervisor code. What it cannot emulate stops the machine by name. */
+  private handle(body: () => StepResult): Stop | undefined {
     try {
-      if (body() === 'waits' && !this.power.skipToNextEvent())
-        return { kind: 'halted', because: 'the guest executed HLT, and no device will ever interrupt' };
-      return undefined;
+      return this.interruption(body());
     } catch (error) {
       if (!(error instanceof MachineStop)) throw error;
-      const state = this.under?.guestState() ?? this.power.state;
-      return (this.over = {
-        kind: 'unimplemented',
-        what: error.what,
-        bytes: new Uint8Array(0),
-        linear: state.linearRip,
-      });
+      const linear = (this.under?.guestState() ?? this.power.state).linearRip;
+      return (this.over = { kind: 'unimplemented', what: error.what, bytes: new Uint8Array(0), linear });
+    }
+  }
+
+  private interruption(result: StepResult): Stop | undefined {
+    switch (result.kind) {
+      case 'done':
+        return undefined;
+      case 'wait':
+        if (this.power.skipToNextEvent()) return undefined;
+        return (this.over = { kind: 'halted', because: 'the guest executed HLT, and no device will ever interrupt' });
+      case 'halted':
+        return (this.over = { kind: 'halted', because: result.because });
+      case 'triple-fault':
+        return (this.over = { kind: 'triple-fault', chain: [...this.power.cpu.faultChain] });
+      case 'entry-failed':
+        return this.entryFailure && { kind: 'vm-entry-failure', report: this.entryFailure };
+      default:
+        return unreachable(result, 'handler result');
     }
   }
 
@@ -355,7 +373,7 @@ function pagesOf({ linear, bytes }: Watchpoint): bigint[] {
 }
 
 /** Puts a start state into the processor. */
-export function applyStart(power: Power, start: StartState): void {
+export function applyStart(power: Pick<Power, 'state' | 'cpu'>, start: StartState): void {
   const { state, cpu } = power;
   start.general.forEach((value, index) => state.setGpr(index, value));
   state.rip = start.rip;

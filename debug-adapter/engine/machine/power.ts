@@ -5,6 +5,8 @@ import { MachineStop } from '../cpu/guest-fault.ts';
 import { CpuState } from '../cpu/state.ts';
 import { createEngineMemory, engineMap } from '../execution/engine-memory.ts';
 import { Executor, type ExecutorHooks } from '../execution/executor.ts';
+import { declareHostPhysicalMemory, guestRanges } from '../hypervisor/guest-memory-map.ts';
+import { GUEST_BASE } from '../hypervisor/host-layout.ts';
 import { DEFERRED_INSTRUCTIONS } from '../instructions/deferred.ts';
 import { SYSTEM_INSTRUCTIONS } from '../instructions/system/index.ts';
 import type { SystemInstruction } from '../instructions/system-instruction.ts';
@@ -16,13 +18,6 @@ import { PROCESSOR_FACTS } from '../vmx/capabilities.ts';
 import { Vmx, VMX_INSTRUCTIONS, VmxCapabilities } from '../vmx/index.ts';
 import { Board, type BoardOptions } from './board.ts';
 import type { MachineMode } from './types.ts';
-
-/** In mode `vm` the hypervisor has the memory below, the guest begins here. */
-const GUEST_BASE = 0x100_0000;
-const HOST_MEMORY_BYTES = GUEST_BASE;
-
-const VIDEO_MEMORY = 0xa_0000;
-const OPTION_ROMS = 0xc_0000;
 
 const INSTRUCTIONS: ReadonlyMap<number, SystemInstruction> = new Map([
   ...SYSTEM_INSTRUCTIONS,
@@ -56,12 +51,12 @@ export class Power {
     const { memoryBytes } = options;
     this.guestBase = options.mode === 'vm' ? GUEST_BASE : 0;
     const top = Math.max(...memoryMap(memoryBytes).map(({ base, bytes }) => base + bytes));
-    const frames = Math.ceil((memoryBytes + EXTENDED_MEMORY + HOST_MEMORY_BYTES) / PAGE_BYTES);
+    const frames = Math.ceil((memoryBytes + EXTENDED_MEMORY + GUEST_BASE) / PAGE_BYTES);
     const map = engineMap(frames);
     const memory = createEngineMemory(map);
     this.state = new CpuState(memory, map.cpuStates, 0);
     this.physical = new PhysicalMemory(memory, map.pool, frames, (this.guestBase + top) / PAGE_BYTES, unmapped);
-    this.declareMemory(memoryBytes);
+    this.declareMemory(options.mode, memoryBytes);
     const tlb = new Tlb(memory, map.tlb);
     this.board = new Board({ ...options.board, memoryBytes, processors: 1, now: () => this.now });
     this.cpu = new Processor({
@@ -118,16 +113,14 @@ export class Power {
     return true;
   }
 
-  /** RAM, video memory and the firmware's ROM, in the guest's map at `guestBase`; the hypervisor's own memory below it. */
-  private declareMemory(memoryBytes: number): void {
-    const declare = (base: number, bytes: number, kind: 'ram' | 'rom') =>
-      this.physical.setPages((this.guestBase + base) / PAGE_BYTES, Math.floor(bytes / PAGE_BYTES), kind);
-    if (this.guestBase > 0) this.physical.setPages(0, HOST_MEMORY_BYTES / PAGE_BYTES, 'ram');
-    declare(0, VIDEO_MEMORY, 'ram');
-    declare(VIDEO_MEMORY, OPTION_ROMS - VIDEO_MEMORY, 'ram');
-    // No option ROMs are fitted, but kernels look for them.
-    declare(OPTION_ROMS, EXTENDED_MEMORY - OPTION_ROMS, 'rom');
-    for (const { base, bytes } of memoryMap(memoryBytes)) if (base >= EXTENDED_MEMORY) declare(base, bytes, 'ram');
+  /** The guest's memory at `guestBase` and, in mode `vm`, the hypervisor's own below it; then the firmware's ROM. */
+  private declareMemory(mode: MachineMode, memoryBytes: number): void {
+    if (mode === 'vm') declareHostPhysicalMemory(this.physical, memoryBytes);
+    else
+      for (const { base, bytes, kind } of guestRanges(memoryBytes)) {
+        const first = Math.floor(base / PAGE_BYTES);
+        this.physical.setPages(first, Math.ceil((base + bytes) / PAGE_BYTES) - first, kind);
+      }
     for (const segment of buildFirmwareImage())
       if (segment.address === FIRMWARE_ROM) this.physical.poke(this.guestBase + segment.address, segment.bytes);
   }

@@ -7,7 +7,9 @@ import type { EptWalk, Walk, WalkAccess } from '../memory/walk-types.ts';
 import type { RegisterName } from '../cpu/registers.ts';
 import type { FaultRecord } from '../cpu/context.ts';
 import type { VmExit, VmcsFieldKey, VmcsFieldWrite, VmxInstructionFailed } from '../vmx/types.ts';
+import type { HandlerStep } from '../hypervisor/steps.ts';
 export type { FaultRecord } from '../cpu/context.ts';
+export type { HandlerStep } from '../hypervisor/steps.ts';
 
 /**
  * - `bare`: the program owns the simulated machine and may run its own VMXON ... VMLAUNCH.
@@ -24,7 +26,7 @@ export interface MachineOptions {
   readonly onConsole: (bytes: Uint8Array, source: ConsoleSource) => void;
 }
 
-export type ConsoleSource = 'com1' | 'e9' | 'firmware';
+export type ConsoleSource = 'com1' | 'e9' | 'firmware' | 'hypercall';
 
 export type AddressSpace = 'linear' | 'guest-physical' | 'host-physical';
 
@@ -40,18 +42,6 @@ export interface VmExitRecord {
   readonly guestRip: bigint;
   /** Guest CS base + RIP. */
   readonly guestLinearRip: bigint;
-}
-
-/** One named step of a built-in hypervisor's exit handler and what it may touch. */
-export interface HandlerStep {
-  readonly name: string;
-  /** One sentence for the stack frame and the stop description. */
-  readonly describes: string;
-  readonly touches: {
-    readonly vmcs: readonly VmcsFieldKey[];
-    readonly registers: readonly RegisterName[];
-    readonly memory: readonly string[];
-  };
 }
 
 /** The handler that is being run between a VM exit and the next VM entry (mode `vm` only). */

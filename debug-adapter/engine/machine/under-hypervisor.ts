@@ -1,27 +1,77 @@
 /** A guest under the built-in hypervisor, as the machine steps it. */
-import { LAYOUT } from '../cpu/layout.ts';
+import { FIRMWARE_CALL_PORT } from '../loader/firmware/image.ts';
 import type { StartState } from '../cpu/start-state.ts';
 import type { CpuState } from '../cpu/state.ts';
+import type { GuestAccess } from '../hypervisor/guest-access.ts';
+import type { HandlerRun, StepResult } from '../hypervisor/handler-run.ts';
+import { Hypervisor } from '../hypervisor/hypervisor.ts';
+import { guestStateOf, keepGuestState } from './guest-state.ts';
 import type { Power } from './power.ts';
 import type { HandlerState, VmExitRecord } from './types.ts';
 
 export class GuestUnderHypervisor {
-  constructor(_power: Power, _memoryBytes: number, _start: StartState) {
-    throw new Error('hypervisor pending');
+  private readonly power: Power;
+  private readonly hypervisor: Hypervisor;
+  /** The handler of the last exit, until the guest runs again. */
+  private running: { readonly run: HandlerRun; readonly exit: VmExitRecord } | undefined;
+
+  /** Brings the hypervisor up and enters the guest: what runs next is its first instruction. */
+  constructor(power: Power, memoryBytes: number, start: StartState, print: (byte: number) => void) {
+    this.power = power;
+    this.hypervisor = new Hypervisor({
+      cpu: power.cpu,
+      vmx: power.vmx,
+      physical: power.physical,
+      memoryBytes,
+      ports: power.cpu.ports,
+      interrupts: power.board.interrupts,
+      print,
+      firmwarePort: FIRMWARE_CALL_PORT,
+    });
+    if (!this.hypervisor.start(start))
+      throw new Error('Invariant broken: the built-in hypervisor cannot enter its guest');
   }
+
+  get guestAccess(): GuestAccess {
+    return this.hypervisor.guestAccess;
+  }
+
   get handler(): HandlerState | undefined {
-    return undefined;
+    if (this.running === undefined) return undefined;
+    const { run, exit } = this.running;
+    return run.next && { handler: run.handler, exit, done: run.done, next: run.next };
   }
-  begin(_record: VmExitRecord): void {}
-  step(): 'waits' | 'done' {
-    return 'done';
+
+  /** A VM exit was taken: its handler runs next. */
+  begin(exit: VmExitRecord): void {
+    this.running = { run: this.hypervisor.begin(exit.exit), exit };
   }
-  finish(): 'waits' | 'done' {
-    return 'done';
+
+  /** Performs the next step of the handler; throws `MachineStop` for what it cannot emulate. */
+  step(): StepResult {
+    return this.perform((run) => run.step());
   }
+  /** Performs all steps that are left. */
+  finish(): StepResult {
+    return this.perform((run) => run.finish());
+  }
+
+  private perform(body: (run: HandlerRun) => StepResult): StepResult {
+    const { running } = this;
+    if (running === undefined) throw new Error('Invariant broken: no handler is running');
+    const result = body(running.run);
+    // The VM entry at the end may have taken an exit at once: then another handler is there already.
+    if (this.running === running && running.run.next === undefined) this.running = undefined;
+    return result;
+  }
+
+  /** The guest's state while a handler runs; undefined while the processor holds it. */
   guestState(): CpuState | undefined {
-    return undefined;
+    const vmcs = this.power.vmx.current;
+    return this.running === undefined || vmcs === undefined ? undefined : guestStateOf(this.power.state, vmcs);
   }
-  keepGuestState(_s: CpuState): void {}
+  keepGuestState(state: CpuState): void {
+    const vmcs = this.power.vmx.current;
+    if (vmcs !== undefined) keepGuestState(state, this.power.state, vmcs);
+  }
 }
-void LAYOUT;
