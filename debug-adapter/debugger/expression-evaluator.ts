@@ -81,7 +81,12 @@ function named(name: string, column: number, { view, symbols, payload }: Context
   const part = registerPart(plain);
   if (part) {
     const number = (view.register(part.register) >> BigInt(part.bit)) & ((1n << BigInt(part.bits)) - 1n);
-    return { number, bits: part.bits, place: { kind: 'register', cpu: view.cpu, source: view.source, ...part }, isAddress: false };
+    return {
+      number,
+      bits: part.bits,
+      place: { kind: 'register', cpu: view.cpu, source: view.source, ...part },
+      isAddress: false,
+    };
   }
   const segment = SEGMENT_PART.exec(plain);
   if (segment) {

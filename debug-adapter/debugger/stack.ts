@@ -86,8 +86,14 @@ export function codeFrames(view: ProcessorView, symbols: SymbolTable): readonly 
   return frames;
 }
 
+/** `real mode`, `64-bit, ring 0` ... */
+export const modeName = (mode: CpuModeView): string =>
+  mode.operation === 'real' || mode.operation === 'virtual-8086'
+    ? `${mode.operation} mode`
+    : `${mode.operation}, ring ${mode.cpl}`;
+
 /** `real`, `v86`, `ring 0` ... */
-export function ringName(mode: CpuModeView): string {
+function ringName(mode: CpuModeView): string {
   if (mode.operation === 'real') return 'real';
   if (mode.operation === 'virtual-8086') return 'v86';
   return `ring ${mode.cpl}`;

@@ -142,7 +142,12 @@ function* overInstruction(context: StepContext): Plan {
 }
 
 /** Exits that come between instructions: the instruction at hand has not run yet. */
-const BETWEEN: ReadonlySet<ExitName> = new Set(['externalInterrupt', 'interruptWindow', 'nmiWindow', 'preemptionTimer']);
+const BETWEEN: ReadonlySet<ExitName> = new Set([
+  'externalInterrupt',
+  'interruptWindow',
+  'nmiWindow',
+  'preemptionTimer',
+]);
 
 /** One guest instruction, with whatever the built-in hypervisor does about it. */
 function* oneThroughHandlers({ machine, cpu }: StepContext): Plan {

@@ -1,7 +1,7 @@
 /** Threads, stacks, scopes and variables. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import path from 'node:path';
-import { ringName } from '../debugger/stack.ts';
+import { modeName } from '../debugger/stack.ts';
 import type { Frame } from '../debugger/stack.ts';
 import { UserError } from '../debugger/user-error.ts';
 import { writePlace } from '../debugger/place.ts';
@@ -43,7 +43,7 @@ export const inspectionRequests: Handlers<
     const threads = Array.from({ length: machine.cpuCount }, (_, cpu) => {
       const mode = machine.inspect.mode(cpu);
       const vmx = mode.vmx === 'off' ? '' : `, VMX ${mode.vmx}`;
-      return { id: threadOf(cpu), name: `vCPU ${cpu} (${mode.operation}, ${ringName(mode)}${vmx})` };
+      return { id: threadOf(cpu), name: `vCPU ${cpu} (${modeName(mode)}${vmx})` };
     });
     return { threads };
   },

@@ -1,7 +1,7 @@
 /** From a path to a program: the adapter reads files, the engine makes sense of their bytes. */
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { assembleProgram, loadProgram } from '../engine/index.ts';
+import { assembleProgram, loadElfSymbols, loadProgram } from '../engine/index.ts';
 import type { Diagnostic, Program, ProgramResult } from '../engine/index.ts';
 import { UserError } from '../debugger/user-error.ts';
 import { formatMemorySize, plural } from '../present/text.ts';
@@ -34,17 +34,28 @@ export function readProgram(launch: LaunchRequest): LoadedProgram {
     : loadProgram(launch.program, bytes, { memoryBytes: launch.memoryBytes });
   const program = accept(launch.program, result);
   checkFits(program, launch.memoryBytes);
-  const symbols = launch.symbols === undefined ? program : addSymbols(program, launch.symbols, launch.memoryBytes);
-  return { program: symbols, warnings: result.diagnostics };
+  if (launch.symbols === undefined) return { program, warnings: result.diagnostics };
+  const named = withSymbols(program, launch.symbols);
+  return { program: named.program, warnings: [...result.diagnostics, ...named.warnings] };
 }
 
 function accept(file: string, { program, diagnostics }: ProgramResult): Program {
-  const errors = diagnostics.filter((each) => each.severity === 'error');
-  if (program && errors.length === 0) return program;
-  const first = errors[0] ?? diagnostics[0];
-  if (!first) throw new Error(`Invariant broken: ${path.basename(file)} gave neither a program nor a reason`);
+  refuseErrors(diagnostics);
+  if (!program) throw new Error(`Invariant broken: ${path.basename(file)} gave neither a program nor a reason`);
+  return program;
+}
+
+function refuseErrors(diagnostics: readonly Diagnostic[]): void {
+  const errors = diagnostics.filter((each) => each.severity === 'error').sort(byPlace);
+  const first = errors[0];
+  if (!first) return;
   const more = errors.length > 1 ? ` (and ${plural(errors.length - 1, 'more error')}; see the debug console)` : '';
-  throw new ProgramError(`${diagnosticText(first)}${more}`, diagnostics);
+  throw new ProgramError(`${diagnosticText(first)}${more}`, [...diagnostics].sort(byPlace));
+}
+
+/** The assembler finds some mistakes only after it has read everything; people read from the top. */
+function byPlace(a: Diagnostic, b: Diagnostic): number {
+  return a.file === b.file ? a.line - b.line || a.column - b.column : 0;
 }
 
 /** `boot.asm:12:5: message`; the file alone where the line is not known. */
@@ -154,11 +165,15 @@ function checkFits(program: Program, memoryBytes: number): void {
   }
 }
 
-function addSymbols(program: Program, file: string, memoryBytes: number): Program {
-  const extra = accept(file, loadProgram(file, readUserFile(file, 'symbols'), { memoryBytes }));
+function withSymbols(program: Program, file: string): LoadedProgram {
+  const { symbols, lines, diagnostics } = loadElfSymbols(file, readUserFile(file, 'symbols'));
+  refuseErrors(diagnostics);
   return {
-    ...program,
-    symbols: [...program.symbols, ...extra.symbols],
-    lines: program.lines.length > 0 ? program.lines : extra.lines,
+    program: {
+      ...program,
+      symbols: [...program.symbols, ...symbols],
+      lines: program.lines.length > 0 ? program.lines : lines,
+    },
+    warnings: diagnostics,
   };
 }

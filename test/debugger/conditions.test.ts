@@ -111,7 +111,10 @@ describe('stop filters', () => {
   });
 
   it('show conditions that are accepted', () => {
-    const table = new SymbolTable({ symbols: [{ name: 'kernel_main', address: 1n, bytes: 0, kind: 'code' }], lines: [] });
+    const table = new SymbolTable({
+      symbols: [{ name: 'kernel_main', address: 1n, bytes: 0, kind: 'code' }],
+      lines: [],
+    });
     for (const { id, conditionHint } of STOP_FILTERS) {
       const [result] = new StopRules(table).set([{ id, condition: conditionHint }]);
       assert.deepEqual(result, { verified: true, message: undefined }, `${id}: ${conditionHint}`);

@@ -50,7 +50,12 @@ export function standingMachine(standing: Standing): Machine {
     accessRights: name === 'CS' ? 0xa09b : 0xc093,
   }));
   return {
-    options: { program: { name: 'test', boot: { kind: 'flat', entry: 0, bits: 64 }, segments: [], symbols: [], lines: [] }, mode: 'bare', memoryBytes: 1 << 20, onConsole: never },
+    options: {
+      program: { name: 'test', boot: { kind: 'flat', entry: 0, bits: 64 }, segments: [], symbols: [], lines: [] },
+      mode: 'bare',
+      memoryBytes: 1 << 20,
+      onConsole: never,
+    },
     cpuCount: 1,
     instructionsRetired: 0,
     exits: standing.exits ?? [],
@@ -72,7 +77,8 @@ export function standingMachine(standing: Standing): Machine {
       },
       walk: never,
       walkEpt: never,
-      vmcs: () => (standing.vmcs === undefined ? undefined : { address: 0x1000, launched: standing.launched ?? false, fields }),
+      vmcs: () =>
+        standing.vmcs === undefined ? undefined : { address: 0x1000, launched: standing.launched ?? false, fields },
       lastVmcsWrite: (field) => ({ field, instruction: undefined, linear: undefined }),
       devices: () => [],
     },
@@ -80,7 +86,7 @@ export function standingMachine(standing: Standing): Machine {
     run: never,
     reset: never,
     setRegister: (_cpu, name, value) => {
-      if (name === 'CR0' && (value & 1n) === 0n && (value >> 31n) !== 0n) return 'CR0.PG needs CR0.PE.';
+      if (name === 'CR0' && (value & 1n) === 0n && value >> 31n !== 0n) return 'CR0.PG needs CR0.PE.';
       registers.set(name, value);
       return undefined;
     },

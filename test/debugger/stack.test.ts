@@ -15,10 +15,20 @@ const symbols = new SymbolTable({
 const quad = (...values: number[]): number[] =>
   values.flatMap((value) => Array.from({ length: 8 }, (_, index) => Math.floor(value / 2 ** (8 * index)) & 0xff));
 /** `call work` at 1010h, so that 1015h is a return address; the rest of the page is NOP. */
-const MAIN = [...Array.from({ length: 16 }, () => 0x90), 0xe8, 0xeb, 0, 0, 0, ...Array.from({ length: 0x2eb }, () => 0x90)];
+const MAIN = [
+  ...Array.from({ length: 16 }, () => 0x90),
+  0xe8,
+  0xeb,
+  0,
+  0,
+  0,
+  ...Array.from({ length: 0x2eb }, () => 0x90),
+];
 
 const names = (standing: Parameters<typeof standingMachine>[0]): string[] =>
-  stackFrames(standingMachine({ ...standing, memory: { 0x1000: MAIN, ...standing.memory } }), 0, symbols).map(({ name }) => name);
+  stackFrames(standingMachine({ ...standing, memory: { 0x1000: MAIN, ...standing.memory } }), 0, symbols).map(
+    ({ name }) => name,
+  );
 
 describe('stack frames', () => {
   it('name the ring and the symbol of the current instruction', () => {

@@ -56,21 +56,31 @@ describe('bad input', function () {
     assert.ok(errors.every((each) => each.source.path.endsWith('broken.asm')));
   });
 
-  it('a missing file', () => refused({ program: path.join(FIXTURES, 'none.asm') }, /none\.asm cannot be read: there is no such file/));
+  it('a missing file', () =>
+    refused({ program: path.join(FIXTURES, 'none.asm') }, /none\.asm cannot be read: there is no such file/));
   it('a folder', () => refused({ program: FIXTURES }, /names a folder/));
   it('an empty file', () => refused({ program: file('empty.elf', '') }, /empty/));
-  it('a truncated ELF', () => refused({ program: file('kernel.elf', Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 1, 1, 1)) }, /kernel\.elf.*(truncated|ends|short)/i));
-  it('a file of no known format', () => refused({ program: file('notes.txt', 'hello') }, /notes\.txt.*neither an ELF file/));
+  it('a truncated ELF', () =>
+    refused(
+      { program: file('kernel.elf', Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 1, 1, 1)) },
+      /kernel\.elf.*(truncated|ends|short)/i,
+    ));
+  it('a file of no known format', () =>
+    refused({ program: file('notes.txt', 'hello') }, /notes\.txt.*neither an ELF file/));
 
   it('an unknown attribute, with the nearest known one', () =>
-    refused({ program: HELLO, stopOnEntri: true }, /Unknown launch attribute "stopOnEntri"\. Did you mean "stopOnEntry"\?/));
+    refused(
+      { program: HELLO, stopOnEntri: true },
+      /Unknown launch attribute "stopOnEntri"\. Did you mean "stopOnEntry"\?/,
+    ));
   it('an attribute of the wrong kind', () =>
     refused({ program: HELLO, stopOnEntry: 'yes' }, /"stopOnEntry" must be a boolean, not "yes"/));
   it('no program', () => refused({}, /"program" is missing/));
   it('an unknown mode', () => refused({ program: HELLO, mode: 'vmx' }, /"mode" is "vmx".*"bare" or "vm"/));
   it('a memory size that is none', () => refused({ program: HELLO, memory: 'plenty' }, /"memory" is "plenty"/));
   it('too much memory', () => refused({ program: HELLO, memory: '1000G' }, /must be from 1 MiB to/));
-  it('an exit that does not exist', () => refused({ program: HELLO, stopOn: ['cpuuid'] }, /"cpuuid".*Did you mean "cpuid"/));
+  it('an exit that does not exist', () =>
+    refused({ program: HELLO, stopOn: ['cpuuid'] }, /"cpuuid".*Did you mean "cpuid"/));
 
   it('a guest larger than memory', () =>
     refused(
@@ -80,13 +90,19 @@ describe('bad input', function () {
 
   it('an include that leaves the workspace', async () => {
     const secret = file('outside/secret.inc', 'db 1\n');
-    const program = file('project/main.asm', `%include "${path.relative(path.join(scratch, 'project'), secret)}"\nhlt\n`);
+    const program = file(
+      'project/main.asm',
+      `%include "${path.relative(path.join(scratch, 'project'), secret)}"\nhlt\n`,
+    );
     await refused({ program }, /outside the workspace and the program's folder/);
   });
 
   it('an include of the workspace is read', async () => {
     file('lib/one.inc', 'ONE equ 1\n');
-    const program = file('project/main.asm', 'bits 16\norg 7C00h\n%include "../lib/one.inc"\nmov ax, ONE\nhlt\ntimes 510-($-$$) db 0\ndw 0AA55h\n');
+    const program = file(
+      'project/main.asm',
+      'bits 16\norg 7C00h\n%include "../lib/one.inc"\nmov ax, ONE\nhlt\ntimes 510-($-$$) db 0\ndw 0AA55h\n',
+    );
     await client.launch({ program, mode: 'bare', __workspaceFolder: scratch });
   });
 
@@ -117,7 +133,10 @@ describe('bad input', function () {
     await refuse('attach', { program: HELLO });
     await refuse('goto', { threadId: 1, targetId: 0.5 });
     assert.equal((await client.request('stackTrace', { threadId: 1 })).totalFrames, 1);
-    compareTranscript('bad-requests', transcriptOf(client, { without: ['output'], shorten: { initialize: () => undefined } }));
+    compareTranscript(
+      'bad-requests',
+      transcriptOf(client, { without: ['output'], shorten: { initialize: () => undefined } }),
+    );
   });
 
   it('text that is no message', async () => {

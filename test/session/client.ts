@@ -58,7 +58,12 @@ export class Client {
   }
 
   send(command: string, args?: object): number {
-    const request: P.Request = { seq: ++this.sequence, type: 'request', command, ...(args === undefined ? {} : { arguments: args }) };
+    const request: P.Request = {
+      seq: ++this.sequence,
+      type: 'request',
+      command,
+      ...(args === undefined ? {} : { arguments: args }),
+    };
     this.log.push(request);
     this.sendRaw(JSON.stringify(request));
     return request.seq;
@@ -88,7 +93,11 @@ export class Client {
   }
 
   async launch(args: object, configure?: (client: Client) => Promise<void>): Promise<P.StoppedEvent['body']> {
-    await this.request('initialize', { adapterID: 'hyperstep', supportsInvalidatedEvent: true, supportsMemoryEvent: true });
+    await this.request('initialize', {
+      adapterID: 'hyperstep',
+      supportsInvalidatedEvent: true,
+      supportsMemoryEvent: true,
+    });
     await this.request('launch', args);
     await this.event('initialized');
     await configure?.(this);
@@ -159,7 +168,10 @@ class AdapterServer {
   readonly port: Promise<number>;
 
   constructor() {
-    this.process = spawn(process.execPath, [...ADAPTER, '--server=0'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] });
+    this.process = spawn(process.execPath, [...ADAPTER, '--server=0'], {
+      cwd: ROOT,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     this.port = new Promise((resolve, reject) => {
       let text = '';
       this.process.stderr!.on('data', (data: Buffer) => {

@@ -94,7 +94,9 @@ describe('life of a session', function () {
     await client.request('configurationDone');
     assert.deepEqual(await client.event('exited'), { exitCode: 0 });
     await client.event('terminated');
-    assert.ok(!client.log.some((message) => message.type === 'event' && 'event' in message && message.event === 'stopped'));
+    assert.ok(
+      !client.log.some((message) => message.type === 'event' && 'event' in message && message.event === 'stopped'),
+    );
     client.close();
   });
 
@@ -114,7 +116,9 @@ describe('life of a session', function () {
     await client.request('continue', { threadId: 1 });
     await client.event('terminated');
     const console = client.log.flatMap((message) =>
-      'event' in message && message.event === 'output' && message.body.category === 'stdout' ? [message.body.output] : [],
+      'event' in message && message.event === 'output' && message.body.category === 'stdout'
+        ? [message.body.output]
+        : [],
     );
     assert.deepEqual(console, ['hello from the boot sector\n']);
     client.close();

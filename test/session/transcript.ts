@@ -16,8 +16,13 @@ const UPDATE = process.env['UPDATE_GOLDEN'] === '1';
 const WIDTH = 160;
 
 function render(value: unknown, indent: string): string {
+  if (typeof value === 'string' && value.trimEnd().includes('\n')) {
+    const inner = `\n${indent}  | `;
+    return inner + value.replace(/\n$/, '').split('\n').join(inner);
+  }
   const flat = inline(value);
-  if (flat.length + indent.length <= WIDTH || typeof value !== 'object' || value === null) return flat;
+  if ((flat.length + indent.length <= WIDTH && !/\\n./.test(flat)) || typeof value !== 'object' || value === null)
+    return flat;
   const inner = `${indent}  `;
   if (Array.isArray(value)) return `[\n${value.map((each) => inner + render(each, inner)).join('\n')}\n${indent}]`;
   const rows = Object.entries(value).map(([name, each]) => `${inner}${name}: ${render(each, inner)}`);
@@ -25,10 +30,13 @@ function render(value: unknown, indent: string): string {
 }
 
 function inline(value: unknown): string {
-  if (typeof value === 'string') return /^[\w.:/+\-<>[\], ]+$/.test(value) && value !== '' ? value : JSON.stringify(value);
+  if (typeof value === 'string')
+    return /^[\w.:/+\-<>[\], ]+$/.test(value) && value !== '' ? value : JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(inline).join(', ')}]`;
   if (typeof value !== 'object' || value === null) return String(value);
-  return `{ ${Object.entries(value).map(([name, each]) => `${name}: ${inline(each)}`).join(', ')} }`;
+  return `{ ${Object.entries(value)
+    .map(([name, each]) => `${name}: ${inline(each)}`)
+    .join(', ')} }`;
 }
 
 function normalised(value: unknown, key = ''): unknown {
@@ -55,12 +63,14 @@ export function transcriptOf(client: Client, { shorten = {}, without = [] }: Tra
       const response = message as P.Response;
       if (!response.success) lines.push(`< ${response.command} refused: ${String(normalised(response.message))}`);
       else {
-        const body: unknown = shorten[response.command]?.(response.body) ?? response.body;
+        const short = shorten[response.command];
+        const body: unknown = short ? short(response.body) : response.body;
         lines.push(`< ${response.command}${body === undefined ? '' : ` ${render(normalised(body), '')}`}`);
       }
     } else {
       const { event, body } = message as P.Event;
-      if (!without.includes(event)) lines.push(`! ${event}${body === undefined ? '' : ` ${render(normalised(body), '')}`}`);
+      if (!without.includes(event))
+        lines.push(`! ${event}${body === undefined ? '' : ` ${render(normalised(body), '')}`}`);
     }
   }
   return `${lines.join('\n')}\n`;
