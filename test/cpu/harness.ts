@@ -71,6 +71,12 @@ export type Result =
   | { readonly kind: 'exit' }
   | { readonly kind: 'stop'; readonly what: string };
 
+/** Ends an instruction as a VM exit does. */
+function takeExit(): never {
+  // eslint-disable-next-line @typescript-eslint/only-throw-error -- what the engine throws is no Error, and must be thrown as it is
+  throw new VmExitTaken();
+}
+
 /** Records what it is asked; exits on what `exitOn` names. */
 export class FakeIntercepts implements Intercepts {
   readonly asked: string[] = [];
@@ -105,7 +111,7 @@ export class FakeIntercepts implements Intercepts {
   }
   externalInterrupt(acknowledge: () => number): void {
     this.vector = acknowledge();
-    throw new VmExitTaken();
+    return takeExit();
   }
   boundary(): void {
     this.exitFor('boundary');
@@ -115,7 +121,7 @@ export class FakeIntercepts implements Intercepts {
   }
   eptFault(fault: EptFault): never {
     this.eptFaults.push(fault);
-    throw new VmExitTaken();
+    return takeExit();
   }
   timeStampCounter(value: bigint): bigint {
     return value + 1000n;
@@ -124,7 +130,7 @@ export class FakeIntercepts implements Intercepts {
     this.inDelivery = event;
   }
   private exitFor(name: string): void {
-    if (this.exitOn.has(name)) throw new VmExitTaken();
+    if (this.exitOn.has(name)) return takeExit();
   }
 }
 

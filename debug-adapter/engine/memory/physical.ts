@@ -70,7 +70,7 @@ export class PhysicalMemory {
   frameOf(address: number): number {
     const page = Math.floor(address / PAGE_BYTES);
     if (!(page < this.frames.length) || this.kinds[page] === KIND_NONE) return -1;
-    const frame = this.frames[page]!;
+    const frame = this.frames[page];
     return frame >= 0 ? frame : this.allocate(page);
   }
 
@@ -98,7 +98,7 @@ export class PhysicalMemory {
   lookupOffset(address: number): number {
     const page = Math.floor(address / PAGE_BYTES);
     if (!(page < this.frames.length) || this.kinds[page] === KIND_NONE) return -1;
-    const frame = this.frames[page]!;
+    const frame = this.frames[page];
     return frame < 0 ? -2 : this.poolBase + frame * PAGE_BYTES + (address & (PAGE_BYTES - 1));
   }
 
@@ -106,7 +106,7 @@ export class PhysicalMemory {
   read(address: number, bytes: 1 | 2 | 4): number {
     const offset = this.offsetOf(address);
     if (offset < 0) return this.mapped.read(address, bytes);
-    return bytes === 4 ? this.view.getUint32(offset, true) : bytes === 2 ? this.view.getUint16(offset, true) : this.bytes[offset]!;
+    return bytes === 4 ? this.view.getUint32(offset, true) : bytes === 2 ? this.view.getUint16(offset, true) : this.bytes[offset];
   }
   write(address: number, bytes: 1 | 2 | 4, value: number): void {
     const offset = this.writableOffset(address);
@@ -153,7 +153,7 @@ export class PhysicalMemory {
       const inPage = at % PAGE_BYTES;
       const length = Math.min(PAGE_BYTES - inPage, count - done);
       if (!(page < this.frames.length) || this.kinds[page] === KIND_NONE) break;
-      const frame = this.frames[page]!;
+      const frame = this.frames[page];
       if (frame >= 0) {
         const from = this.frameOffset(frame) + inPage;
         out.set(this.bytes.subarray(from, from + length), done);

@@ -70,7 +70,7 @@ export class Tlb {
   lookup(linearLow: number, linearHigh: number, tag: number, kind: 0 | 2 | 4): number {
     const at = this.slot(linearLow, tag);
     const words = this.words;
-    return words[at + kind] === ((linearLow & ~0xfff) | tag) && words[at + kind + 1] === linearHigh ? words[at + 6]! : -1;
+    return words[at + kind] === ((linearLow & ~0xfff) | tag) && words[at + kind + 1] === linearHigh ? words[at + 6] : -1;
   }
 
   /** Drops whatever answers for this page in the space of `tag` (all four access kinds of the space). */
