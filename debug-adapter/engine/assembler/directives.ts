@@ -272,7 +272,6 @@ const endstruc: Directive = (cursor, state, directive) => {
     place,
   };
   if (state.names.defineAs(name, 'constant', open.place)) state.add({ kind: 'equ', name, value: size });
-  state.names.parent = name;
   state.section = open.section;
   state.structure = undefined;
 };

@@ -132,30 +132,34 @@ function isComparison(operator: BinaryOperator): operator is Comparison {
   return /^(?:==?|!=|<>|<=?>?|>=?)$/.test(operator);
 }
 
+/** By the sign of the 64-bit difference, as NASM does. */
 function compare(operator: Comparison, left: bigint, right: bigint): bigint {
+  const difference = BigInt.asIntN(64, left - right);
   switch (operator) {
     case '=':
     case '==':
-      return left === right ? 1n : 0n;
+      return difference === 0n ? 1n : 0n;
     case '!=':
     case '<>':
-      return left !== right ? 1n : 0n;
+      return difference !== 0n ? 1n : 0n;
     case '<':
-      return left < right ? 1n : 0n;
+      return difference < 0n ? 1n : 0n;
     case '<=':
-      return left <= right ? 1n : 0n;
+      return difference <= 0n ? 1n : 0n;
     case '>':
-      return left > right ? 1n : 0n;
+      return difference > 0n ? 1n : 0n;
     case '>=':
-      return left >= right ? 1n : 0n;
+      return difference >= 0n ? 1n : 0n;
     case '<=>':
-      return left < right ? -1n : left > right ? 1n : 0n;
+      return difference < 0n ? -1n : difference > 0n ? 1n : 0n;
     default:
       return unreachable(operator);
   }
 }
 
-/** `/` and `%` are unsigned, `//` and `%%` signed, `>>` shifts in zeros and `>>>` the sign. Undefined for division by zero. */
+/**
+ * `/` and `%` are unsigned, `//` and `%%` signed, `>>` shifts in zeros and `>>>` the sign; shift counts are modulo 64.
+ * Undefined for division by zero. */
 function calculate(operator: BinaryOperator, left: bigint, right: bigint): bigint | undefined {
   const unsigned = (value: bigint) => BigInt.asUintN(64, value);
   switch (operator) {
@@ -173,11 +177,11 @@ function calculate(operator: BinaryOperator, left: bigint, right: bigint): bigin
       return left & right;
     case '<<':
     case '<<<':
-      return unsigned(right) > 63n ? 0n : left << right;
+      return left << (right & 63n);
     case '>>':
-      return unsigned(right) > 63n ? 0n : unsigned(left) >> right;
+      return unsigned(left) >> (right & 63n);
     case '>>>':
-      return left >> (unsigned(right) > 63n ? 63n : right);
+      return left >> (right & 63n);
     case '+':
       return left + right;
     case '-':

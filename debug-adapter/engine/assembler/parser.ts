@@ -56,6 +56,13 @@ export function directiveWords(): readonly string[] {
   return [...DIRECTIVES.keys(), ...Object.keys(DATA_UNITS), ...Object.keys(RESERVE_UNITS), 'times', 'equ'];
 }
 
+let knownWords: readonly string[] | undefined;
+
+/** Every word that begins a statement, for suggestions. */
+function statementWords(): readonly string[] {
+  return (knownWords ??= [...listMnemonics(), ...directiveWords()]);
+}
+
 /** Whether a word in lower case begins a statement by itself, so that it cannot be a label without a colon. */
 export function isStatementWord(word: string): boolean {
   return (
@@ -121,7 +128,7 @@ function parseLabel(cursor: Cursor, state: ParserState): Token | 'error' | undef
   }
   const follows = next?.kind === 'identifier' && next.escaped !== true ? next.text.toLowerCase() : undefined;
   if (next === undefined) {
-    const meant = nearest(token.text, [...listMnemonics(), ...directiveWords()]);
+    const meant = nearest(token.text, statementWords());
     const near = meant === undefined || token.text.startsWith('.') ? '' : ` or did you mean "${meant}"`;
     messages.warning(
       'label-without-colon',
@@ -137,7 +144,7 @@ function parseLabel(cursor: Cursor, state: ParserState): Token | 'error' | undef
   }
   messages.error(
     'unknown-mnemonic',
-    `unknown instruction or directive "${token.text}"${suggestion(token.text, [...listMnemonics(), ...directiveWords()])}`,
+    `unknown instruction or directive "${token.text}"${suggestion(token.text, statementWords())}`,
     placeOf(token),
   );
   return 'error';
@@ -150,7 +157,10 @@ function parseEqu(cursor: Cursor, label: Token | undefined, state: ParserState):
     state.messages.error('bad-directive', 'equ needs a name before it: NAME equ value', place);
     return;
   }
+  const { parent } = state.names;
   const { name, fresh } = state.names.define(label, 'constant');
+  // Local labels after a constant still belong to the label before it.
+  state.names.parent = parent;
   const value = parseExpression(cursor, state.context);
   if (value === undefined) return;
   expectEnd(cursor, state);
@@ -257,7 +267,7 @@ function parseInstruction(cursor: Cursor, state: ParserState): Content | undefin
   if (token === undefined && cursor.index > start) return { kind: 'prefixes', bytes: prefixBytes(prefixes, bits) };
   if (token === undefined || word === undefined || !isMnemonic(word)) {
     const text = token?.text ?? '';
-    const hint = token?.kind === 'identifier' ? suggestion(text, [...listMnemonics(), ...directiveWords()]) : '';
+    const hint = token?.kind === 'identifier' ? suggestion(text, statementWords()) : '';
     messages.error('unknown-mnemonic', `expected an instruction or directive, not "${text}"${hint}`, place);
     return undefined;
   }

@@ -122,3 +122,11 @@ lbl2: jne near lbl2
   fsave [eax]
   fcomi st1
   fcomip st0, st1
+parent: nop
+constant equ 5
+.child: dd parent.child
+struc record
+.field: resb 1
+endstruc
+.after: dd record.after, record_size, record.field
+        dq 15 << 71, -1 >> 65, (~3 | 64) >= 0x7fffffffffffffff, 2 > 1 - 0x7fffffffffffffff, -8 >>> 1

@@ -169,6 +169,7 @@ function formOf(info: OpCodeInfo, code: number, name: string): Form {
   };
 }
 
+/** iced `Code` numbers of the forms that can be written. */
 let codesByMnemonic: Map<string, number[]> | undefined;
 const formsByMnemonic = new Map<string, readonly Form[]>();
 
@@ -177,8 +178,9 @@ function codeTable(): Map<string, number[]> {
   codesByMnemonic = new Map();
   for (let code = 0; Code[code] !== undefined; code++) {
     const info = CodeExt.opCode(code);
-    const mnemonic = Mnemonic[info.mnemonic].toLowerCase();
+    const mnemonic = isWritten(info, Code[code]) ? Mnemonic[info.mnemonic].toLowerCase() : undefined;
     info.free();
+    if (mnemonic === undefined) continue;
     const codes = codesByMnemonic.get(mnemonic);
     if (codes === undefined) codesByMnemonic.set(mnemonic, [code]);
     else codes.push(code);
@@ -193,8 +195,7 @@ export function formsOf(mnemonic: string): readonly Form[] {
   const forms: Form[] = [];
   for (const code of codeTable().get(mnemonic) ?? []) {
     const info = CodeExt.opCode(code);
-    const name = Code[code];
-    if (isWritten(info, name)) forms.push(formOf(info, code, name));
+    forms.push(formOf(info, code, Code[code]));
     info.free();
   }
   formsByMnemonic.set(mnemonic, forms);
@@ -203,15 +204,10 @@ export function formsOf(mnemonic: string): readonly Form[] {
 
 /** Every mnemonic that can be written, aliases included, sorted. */
 export function listMnemonics(): readonly string[] {
-  const names = [...codeTable().keys()].filter((name) => formsOf(name).length > 0);
-  return [...new Set([...names, ...ALIASES.keys()])].sort();
+  return [...new Set([...codeTable().keys(), ...ALIASES.keys()])].sort();
 }
 
-/** Whether a word in lower case is an instruction. Cheap: builds no forms. */
+/** Whether a word in lower case is an instruction. */
 export function isMnemonic(word: string): boolean {
-  return ALIASES.has(word) || isIcedMnemonic(word);
-}
-
-function isIcedMnemonic(word: string): boolean {
-  return codeTable().has(word) && formsOf(word).length > 0;
+  return ALIASES.has(word) || codeTable().has(word);
 }
