@@ -12,7 +12,7 @@ export interface CpuidResult {
 }
 
 /** Names of feature bits by leaf and register; `BASELINE` says which are on. */
-export const CPUID_FEATURES = {
+const CPUID_FEATURES = {
   '1.ecx': { VMX: 5, CMPXCHG16B: 13, PCID: 17 },
   '1.edx': {
     DE: 2,
@@ -42,7 +42,7 @@ const mask = (word: keyof typeof CPUID_FEATURES): number =>
   Object.values(CPUID_FEATURES[word]).reduce((bits: number, bit: number) => bits | (1 << bit), 0);
 
 export const PHYSICAL_BITS = 40;
-export const LINEAR_BITS = 48;
+const LINEAR_BITS = 48;
 const VENDOR = 'GenuineIntel';
 const BRAND = 'Hyperstep simulated processor';
 /** Family 6, model 3Ch, stepping 3. */

@@ -15,7 +15,7 @@ const MASKS = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn, 8: 0xffff_ffff_ffff_ffffn
 export type OperandBytes = keyof typeof MASKS;
 
 /** Value truncated to an operand size. */
-export const truncate = (value: bigint, bytes: OperandBytes): bigint => value & MASKS[bytes];
+const truncate = (value: bigint, bytes: OperandBytes): bigint => value & MASKS[bytes];
 export const signExtend = (value: bigint, bytes: OperandBytes): bigint => BigInt.asIntN(bytes * 8, value);
 
 const SEGMENTS: readonly SegmentName[] = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];

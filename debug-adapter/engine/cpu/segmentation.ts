@@ -47,8 +47,8 @@ export const isWritableOrReadable = (descriptor: Descriptor): boolean => (descri
 export const isLongCode = (descriptor: Descriptor): boolean => (descriptor.high & (1 << 21)) !== 0;
 export const isBig = (descriptor: Descriptor): boolean => (descriptor.high & (1 << 22)) !== 0;
 
-export const accessRightsOf = (descriptor: Descriptor): number => (descriptor.high >>> 8) & 0xf0ff;
-export const baseOf = (descriptor: Descriptor): bigint =>
+const accessRightsOf = (descriptor: Descriptor): number => (descriptor.high >>> 8) & 0xf0ff;
+const baseOf = (descriptor: Descriptor): bigint =>
   BigInt(((descriptor.low >>> 16) | ((descriptor.high & 0xff) << 16) | (descriptor.high & 0xff00_0000)) >>> 0);
 /** In bytes, granularity applied. */
 export function limitOf(descriptor: Descriptor): number {
@@ -72,7 +72,7 @@ export const nullSegment = (selector: number, dpl = 0): Segment => ({
 });
 
 /** Linear address of a descriptor of `bytes` bytes; undefined where its table does not reach that far. */
-export function descriptorAddress(cpu: Cpu, selector: number, bytes: 8 | 16 = 8): bigint | undefined {
+function descriptorAddress(cpu: Cpu, selector: number, bytes: 8 | 16 = 8): bigint | undefined {
   const state = cpu.state;
   const last = (selector & 0xfff8) + bytes - 1;
   if ((selector & 4) === 0) {
@@ -147,7 +147,7 @@ function dataSegment(cpu: Cpu, selector: number): Segment {
 }
 
 /** Loads SS for a CPL: MOV SS and far returns; raises #GP(selector) or #SS(selector). */
-export function loadStackSegment(cpu: Cpu, selector: number, cpl: number): void {
+function loadStackSegment(cpu: Cpu, selector: number, cpl: number): void {
   cpu.state.setSegment('SS', stackSegment(cpu, selector, cpl, GP));
 }
 

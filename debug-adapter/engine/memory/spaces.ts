@@ -7,7 +7,7 @@ import type { Tlb } from './tlb.ts';
 import { TLB_SPACES } from './tlb.ts';
 
 /** Bits of `SpaceKey.mode`. */
-export const MODE_BITS = 7;
+const MODE_BITS = 7;
 
 export interface SpaceKey {
   /** 0 outside VMX non-root operation and without VPID. */

@@ -27,11 +27,11 @@ import {
 import type { PhysicalMemory } from './physical.ts';
 
 /** Page-fault error code (SDM Vol. 3A, "Page-Fault Exceptions" 4.7). */
-export const PF_PRESENT = 1 << 0;
-export const PF_WRITE = 1 << 1;
-export const PF_USER = 1 << 2;
-export const PF_RESERVED = 1 << 3;
-export const PF_FETCH = 1 << 4;
+const PF_PRESENT = 1 << 0;
+const PF_WRITE = 1 << 1;
+const PF_USER = 1 << 2;
+const PF_RESERVED = 1 << 3;
+const PF_FETCH = 1 << 4;
 
 const PRESENT = 1 << 0;
 const WRITABLE = 1 << 1;
