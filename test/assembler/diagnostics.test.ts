@@ -47,6 +47,7 @@ const ROWS: readonly [name: string, source: string, places: readonly string[], t
   ['a negative TIMES', 'times 5-10 nop', ['1:1 bad-count'], /-5/],
   ['too long before the padding', 'times 600 nop\ntimes 510-($-$$) db 0', ['2:1 bad-count'], /too long/],
   ['a huge TIMES', 'times 1<<40 db 0', ['1:1 image-too-large'], /more than an image may have/],
+  ['an endless row of jumps', 'a: times 50000 jmp a', ['1:1 bad-count'], /at most 20000/],
   ['an alignment that is no power of two', 'align 3', ['1:1 bad-alignment'], /power of two/],
   ['a label named like an instruction', 'loop: nop', ['1:1 reserved-name'], /\$loop/],
   ['a label without colon', 'hlat\nnop', ['1:1 label-without-colon'], /did you mean "hlt"/],

@@ -46,7 +46,7 @@ const MAX_PASSES = 200;
  */
 const FREE_PASSES = 40;
 /** Repetitions of an instruction whose bytes depend on its address. */
-const MAX_POSITIONAL_REPETITIONS = 1_000_000;
+const MAX_POSITIONAL_REPETITIONS = 20_000;
 
 interface ItemState {
   length: number;
@@ -314,7 +314,17 @@ class LayoutRun {
       for (let at = 0; at < total; at += first.length) out.set(first, at);
       return out;
     }
-    return this.#repeatEach(content, item, state, address, Math.min(Number(count.number), MAX_POSITIONAL_REPETITIONS));
+    if (count.number > BigInt(MAX_POSITIONAL_REPETITIONS)) {
+      if (this.#final) {
+        messages.error(
+          'bad-count',
+          `an instruction whose bytes depend on its address can be repeated at most ${MAX_POSITIONAL_REPETITIONS} times`,
+          item.place,
+        );
+      }
+      return first;
+    }
+    return this.#repeatEach(content, item, state, address, Number(count.number));
   }
 
   /** Every repetition by itself at its own address; `$` is the address of the first, as for NASM. */
