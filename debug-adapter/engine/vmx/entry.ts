@@ -1,29 +1,42 @@
 /** VM entry (SDM Vol. 3C, "VM Entries", chapter 26): checks, loading guest state, the MSR area, event injection. */
-import { sectionTitle } from './checks/check.ts';
-import { anyFailingOfSlots, CONTROL_AND_HOST_CHECKS, failing, firstFailing, GUEST_CHECKS } from './checks/index.ts';
-import { pdptesAt } from './checks/guest-state.ts';
-import { INTERRUPTION_VALID } from './checks/injection.ts';
-import type { VmxContext } from './context.ts';
-import { NO_VMCS } from './context.ts';
 import { clearBoundary } from '../cpu/boundary.ts';
 import {
   ACTIVITY,
   BLOCKING_BY_MOV_SS,
   BLOCKING_BY_NMI,
   BLOCKING_BY_STI,
-  CR0,
   EFER,
   VMX_NON_ROOT,
 } from '../cpu/control-bits.ts';
-import { LAYOUT, SEGMENT_LAYOUT } from '../cpu/layout.ts';
-import { ACCESS_RIGHTS } from '../cpu/state.ts';
+import { LAYOUT } from '../cpu/layout.ts';
+import * as CONTROL from './active-controls.ts';
+import { activeControls } from './active-controls.ts';
+import type { ActiveControls } from './active-controls.ts';
+import { sectionTitle } from './checks/check.ts';
+import { anyFailingOfSlots, CONTROL_AND_HOST_CHECKS, failing, firstFailing, GUEST_CHECKS } from './checks/index.ts';
+import { INTERRUPTION_VALID } from './checks/injection.ts';
+import type { VmxContext } from './context.ts';
+import { NO_VMCS } from './context.ts';
 import { eventOf } from './events.ts';
-import { CR0_KEPT, failEntry, PDPTE_FIELDS, SEGMENT_FIELDS, timerClock, usesPdptes, WHOLE_REGISTERS } from './exit.ts';
+import { failEntry } from './exit.ts';
+import { loadGuestRegisters, loadGuestSegments, setLow, usesPdptes } from './guest-area.ts';
 import { INSTRUCTION_ERRORS } from './instruction-errors.ts';
 import { loadMsrs } from './msr-areas.ts';
 import { failed, failInvalid, failValid } from './outcome.ts';
+import { timerClock } from './timer.ts';
 import type { EntryCheckReport } from './types.ts';
 import type { Vmcs } from './vmcs.ts';
+import { slotOf } from './vmcs.ts';
+
+const INTERRUPTION_INFORMATION = slotOf('ENTRY_INTR_INFO');
+const RFLAGS = slotOf('GUEST_RFLAGS');
+const INTERRUPTIBILITY = slotOf('GUEST_INTERRUPTIBILITY');
+const ACTIVITY_STATE = slotOf('GUEST_ACTIVITY');
+const PENDING_DEBUG = slotOf('GUEST_PENDING_DEBUG');
+const EPTP = slotOf('EPTP');
+const VPID = slotOf('VPID');
+const TSC_OFFSET = slotOf('TSC_OFFSET');
+const MSR_LOAD_COUNT = slotOf('ENTRY_MSR_LOAD_COUNT');
 
 export type EntryInstruction = 'VMLAUNCH' | 'VMRESUME';
 
@@ -135,26 +148,28 @@ function load(vmx: VmxContext, vmcs: Vmcs, instruction: EntryInstruction): void 
   const { cpu } = vmx;
   const { state } = cpu;
   const linear = state.linearRip;
-  const information = vmcs.low('ENTRY_INTR_INFO');
-  loadRegisters(vmx, vmcs);
-  loadSegments(vmcs, vmx);
-  state.rflags = vmcs.low('GUEST_RFLAGS') | 0;
-  const interruptibility = vmcs.low('GUEST_INTERRUPTIBILITY');
+  const controls = activeControls(vmcs);
+  const information = vmcs.lowOf(INTERRUPTION_INFORMATION);
+  loadGuestRegisters(vmx, vmcs, controls);
+  loadGuestSegments(vmcs, state);
+  state.rflags = vmcs.lowOf(RFLAGS);
+  const interruptibility = vmcs.lowOf(INTERRUPTIBILITY);
   state.set32(LAYOUT.interruptibility, interruptibility & BLOCKING_BY_NMI);
-  state.set32(LAYOUT.activity, vmcs.low('GUEST_ACTIVITY'));
-  vmcs.loadInto('GUEST_PENDING_DEBUG', state, LAYOUT.pendingDebug);
+  const activity = vmcs.lowOf(ACTIVITY_STATE);
+  state.set32(LAYOUT.activity, activity);
+  vmcs.loadOf(PENDING_DEBUG, state, LAYOUT.pendingDebug);
   clearBoundary(state);
   state.set32(LAYOUT.vmxMode, VMX_NON_ROOT);
-  if (vmx.on('enableEpt')) vmcs.loadInto('EPTP', state, LAYOUT.eptPointer);
-  else state.set64(LAYOUT.eptPointer, 0n);
-  const vpid = vmx.on('enableVpid');
-  state.set64(LAYOUT.vpid, vpid ? vmcs.read('VPID') : 0n);
-  if (vmx.on('tscOffsetting')) vmcs.loadInto('TSC_OFFSET', state, LAYOUT.tscOffset);
-  else state.set64(LAYOUT.tscOffset, 0n);
+  if ((controls.proc2 & CONTROL.ENABLE_EPT) !== 0) vmcs.loadOf(EPTP, state, LAYOUT.eptPointer);
+  else setLow(state, LAYOUT.eptPointer, 0);
+  const vpid = (controls.proc2 & CONTROL.ENABLE_VPID) !== 0;
+  setLow(state, LAYOUT.vpid, vpid ? vmcs.lowOf(VPID) : 0);
+  if ((controls.proc1 & CONTROL.TSC_OFFSETTING) !== 0) vmcs.loadOf(TSC_OFFSET, state, LAYOUT.tscOffset);
+  else setLow(state, LAYOUT.tscOffset, 0);
   if (!vpid) cpu.flushTlb({ vpid: 0 });
   cpu.modeChanged();
 
-  const count = vmcs.low('ENTRY_MSR_LOAD_COUNT');
+  const count = vmcs.lowOf(MSR_LOAD_COUNT) >>> 0;
   const failure =
     count === 0 ? undefined : loadMsrs(cpu, vmcs.number('ENTRY_MSR_LOAD_ADDR'), count, 'ENTRY_MSR_LOAD_ADDR');
   if (failure !== undefined) {
@@ -163,11 +178,12 @@ function load(vmx: VmxContext, vmcs: Vmcs, instruction: EntryInstruction): void 
     failEntry(vmx, 'entryFailureMsrLoad', qualification);
   }
   vmcs.launched = true;
-  vmcs.changed = new Set();
-  startWatches(vmx, vmcs);
+  if (vmcs.changed === undefined) vmcs.changed = new Set();
+  else vmcs.changed.clear();
+  startWatches(vmx, vmcs, controls);
   if ((information & INTERRUPTION_VALID) !== 0) inject(vmx, vmcs, information);
   else {
-    if (vmcs.low('GUEST_ACTIVITY') === ACTIVITY.shutdown) state.set64(LAYOUT.pendingDebug, 0n);
+    if (activity === ACTIVITY.shutdown) setLow(state, LAYOUT.pendingDebug, 0);
     if ((interruptibility & BLOCKING_BY_STI) !== 0) cpu.blockInterrupts('STI');
     if ((interruptibility & BLOCKING_BY_MOV_SS) !== 0) cpu.blockInterrupts('MOV SS');
   }
@@ -175,74 +191,17 @@ function load(vmx: VmxContext, vmcs: Vmcs, instruction: EntryInstruction): void 
   cpu.requestAttention();
 }
 
-function loadRegisters(vmx: VmxContext, vmcs: Vmcs): void {
-  const { state } = vmx.cpu;
-  const cr0 = (vmcs.low('GUEST_CR0') & ~CR0_KEPT) | (state.low(LAYOUT.cr0) & CR0_KEPT);
-  state.set64(LAYOUT.cr0, BigInt(cr0 >>> 0));
-  for (const [key, at] of WHOLE_REGISTERS) vmcs.loadInto(key, state, at);
-  state.set64(LAYOUT.sysenterCs, BigInt(vmcs.low('GUEST_SYSENTER_CS')));
-  state.set32(LAYOUT.gdtrLimit, vmcs.low('GUEST_GDTR_LIMIT'));
-  state.set32(LAYOUT.idtrLimit, vmcs.low('GUEST_IDTR_LIMIT'));
-  if (vmx.on('entryLoadDebugControls')) {
-    // SDM Vol. 3C, 26.3.2.1: bits 12, 14 and 15 of DR7 become 0, bit 10 becomes 1.
-    state.set64(LAYOUT.dr7, BigInt(((vmcs.low('GUEST_DR7') & ~0xd000) | 0x400) >>> 0));
-    vmcs.loadInto('GUEST_IA32_DEBUGCTL', state, LAYOUT.debugctl);
-  }
-  if (vmx.on('entryLoadPat')) vmcs.loadInto('GUEST_IA32_PAT', state, LAYOUT.pat);
-  const longMode = vmx.on('ia32eModeGuest');
-  if (vmx.on('entryLoadEfer')) vmcs.loadInto('GUEST_IA32_EFER', state, LAYOUT.efer);
-  else {
-    let efer = state.low(LAYOUT.efer);
-    efer = longMode ? efer | EFER.LMA : efer & ~EFER.LMA;
-    if ((cr0 & CR0.PG) !== 0) efer = longMode ? efer | EFER.LME : efer & ~EFER.LME;
-    state.words[LAYOUT.efer >> 2] = efer;
-  }
-  if (usesPdptes(cr0, state.low(LAYOUT.cr4), state.low(LAYOUT.efer))) {
-    if (vmx.on('enableEpt')) PDPTE_FIELDS.forEach((key, index) => vmcs.loadInto(key, state, LAYOUT.pdpte + 8 * index));
-    else
-      pdptesAt(vmx.cpu, state.low(LAYOUT.cr3)).forEach((entry, index) => state.set64(LAYOUT.pdpte + 8 * index, entry));
-  }
-}
-
-/** SDM Vol. 3C, "Loading Guest Segment Registers and Descriptor-Table Registers", 26.3.2.2. */
-function loadSegments(vmcs: Vmcs, vmx: VmxContext): void {
-  const { state } = vmx.cpu;
-  for (const segment of SEGMENT_FIELDS) {
-    const accessRights = vmcs.low(segment.rights);
-    const selector = vmcs.low(segment.selector);
-    const limit = vmcs.low(segment.limit);
-    const unusable = (accessRights & ACCESS_RIGHTS.UNUSABLE) !== 0;
-    if (
-      !unusable &&
-      state.get32(segment.at + SEGMENT_LAYOUT.accessRights) >>> 0 === accessRights &&
-      state.get32(segment.at + SEGMENT_LAYOUT.limit) >>> 0 === limit
-    ) {
-      // The derived ranges depend on limit and rights alone: only the rest has to be loaded.
-      vmcs.loadInto(segment.base, state, segment.at + SEGMENT_LAYOUT.base);
-      state.set32(segment.at + SEGMENT_LAYOUT.selector, selector);
-      continue;
-    }
-    let base = vmcs.read(segment.base);
-    let rights = accessRights;
-    if (unusable) {
-      if (segment.name === 'SS') {
-        rights |= ACCESS_RIGHTS.DB;
-        base &= 0xffff_fff0n;
-      } else if (segment.name === 'DS' || segment.name === 'ES') base &= 0xffff_ffffn;
-      else if (segment.name === 'LDTR') base = BigInt.asUintN(64, BigInt.asIntN(48, base));
-    }
-    state.setSegment(segment.name, { selector, base, limit, accessRights: rights });
-  }
-}
-
 /** MTF and the preemption timer count from here. */
-function startWatches(vmx: VmxContext, vmcs: Vmcs): void {
+function startWatches(vmx: VmxContext, vmcs: Vmcs, controls: ActiveControls): void {
   const { watch, cpu } = vmx;
   watch.mtfPending = false;
   watch.retired = -1;
   watch.rip = cpu.state.rip;
   watch.rcx = cpu.state.gpr(1);
-  watch.timerEnd = vmx.on('preemptionTimer') ? timerClock(vmx) + BigInt(vmcs.low('PREEMPTION_TIMER_VALUE')) : undefined;
+  watch.timerEnd =
+    (controls.pin & CONTROL.PREEMPTION_TIMER) !== 0
+      ? timerClock(vmx) + BigInt(vmcs.low('PREEMPTION_TIMER_VALUE'))
+      : undefined;
 }
 
 /** SDM Vol. 3C, "Event Injection", 26.5. */
@@ -258,7 +217,7 @@ function inject(vmx: VmxContext, vmcs: Vmcs, information: number): void {
   // SDM Vol. 3C, 26.6.3: which events drop pending debug exceptions.
   const software = event.type === 'software-interrupt' || event.type === 'software-exception';
   if (!software || (vmcs.low('GUEST_INTERRUPTIBILITY') & BLOCKING_BY_MOV_SS) === 0)
-    state.set64(LAYOUT.pendingDebug, 0n);
+    setLow(state, LAYOUT.pendingDebug, 0);
   if (vmx.on('monitorTrapFlag')) vmx.watch.mtfPending = true;
   cpu.inject(event);
   if (event.type === 'nmi')

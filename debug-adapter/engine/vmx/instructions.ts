@@ -14,7 +14,7 @@ import {
   FEATURE_CONTROL_LOCK,
   FEATURE_CONTROL_VMXON_OUTSIDE_SMX,
 } from './capabilities.ts';
-import { hex } from './checks/check.ts';
+import { hex } from './hex.ts';
 import { respectsFixedBits } from './checks/host.ts';
 import { VmxContext } from './context.ts';
 import { enter } from './entry.ts';

@@ -11,7 +11,7 @@ import { IF } from '../cpu/flags.ts';
 import { LAYOUT } from '../cpu/layout.ts';
 import type { DecodedInstruction } from '../isa/decode.ts';
 import type { VmxContext } from './context.ts';
-import { takeExit, timerClock } from './exit.ts';
+import { takeExit } from './exit.ts';
 import type { ExitFacts } from './exit-facts.ts';
 import type { ExitName } from './exit-reasons.ts';
 import {
@@ -24,6 +24,7 @@ import {
   selectorInformation,
   tableInformation,
 } from './instruction-information.ts';
+import { timerClock } from './timer.ts';
 import type { VmcsFieldKey } from './vmcs-fields.ts';
 
 const CR0_TS = 8n;

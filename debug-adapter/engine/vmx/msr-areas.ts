@@ -3,7 +3,7 @@ import type { Cpu } from '../cpu/context.ts';
 import { GuestFault } from '../cpu/guest-fault.ts';
 import { MSR_ENTRY_CHECKS, MSR_VALUE_REFUSED } from './checks/msr-load.ts';
 import type { MsrEntry } from './checks/msr-load.ts';
-import { hex } from './checks/check.ts';
+import { hex } from './hex.ts';
 import type { EntryCheckReport, VmcsFieldKey } from './types.ts';
 
 const ENTRY_BYTES = 16;

@@ -1,7 +1,7 @@
 /** The exit qualification in words and as bit fields (SDM Vol. 3C, "Basic VM-Exit Information", 27.2.1). */
 import { vectorName } from '../cpu/guest-fault.ts';
 import { unreachable } from '../base/unreachable.ts';
-import { hex } from './checks/check.ts';
+import { hex } from './hex.ts';
 import { interruptionInformation } from './checks/injection.ts';
 import { exitReason } from './exit-reasons.ts';
 import type { QualificationFormat } from './exit-reasons.ts';

@@ -3,11 +3,13 @@
  * memory contain it: revision identifier, VMX-abort indicator, launch state, then 8 bytes per field in table order
  * (SDM Vol. 3C, "Format of the VMCS Region", 24.2: the format is the processor's own).
  */
+import { MachineStop } from '../cpu/guest-fault.ts';
 import type { CpuState } from '../cpu/state.ts';
 import type { PhysicalMemory } from '../memory/physical.ts';
 import type { VmxCapabilities } from './capabilities.ts';
 import type { VmcsFieldKey } from './vmcs-fields.ts';
-import { VMCS_FIELDS, vmcsField, vmcsFields } from './vmcs-fields.ts';
+import { hex } from './hex.ts';
+import { vmcsField, vmcsFields } from './vmcs-fields.ts';
 
 const REVISION_OFFSET = 0;
 const ABORT_OFFSET = 4;
@@ -25,12 +27,19 @@ export interface FieldWrite {
 
 const SLOT = Object.fromEntries(vmcsFields.map((field) => [field.key, field.slot])) as Record<VmcsFieldKey, number>;
 const MASKS: readonly bigint[] = vmcsFields.map((field) => (1n << BigInt(8 * field.bytes)) - 1n);
-export const FIELD_COUNT = Object.keys(VMCS_FIELDS).length;
+
+const LAUNCH_WORD = LAUNCH_OFFSET / 4;
+const DATA_WORD = DATA_OFFSET / 4;
 
 export class Vmcs {
   /** Physical address of the region. */
   readonly address: number;
   private readonly physical: PhysicalMemory;
+  /** The engine memory and where the region is in it. Frames stay where they are until memory is replaced (`forget`). */
+  private readonly words: Int32Array;
+  private readonly view: DataView;
+  private readonly region: number;
+  private readonly frame: number;
   private readonly writes: (FieldWrite | undefined)[] = [];
   /**
    * Slots written by VMWRITE (or a debugger) since the last successful VM entry; `undefined`: no entry has succeeded yet, so
@@ -39,25 +48,31 @@ export class Vmcs {
   changed: Set<number> | undefined = undefined;
 
   constructor(physical: PhysicalMemory, address: number) {
+    if (physical.kind(address) !== 'ram')
+      throw new MachineStop(`VMCS region at ${hex(address)}, where there is no RAM`);
     this.physical = physical;
     this.address = address;
+    this.words = physical.words;
+    this.view = new DataView(physical.bytes.buffer);
+    this.region = physical.offsetOf(address) >> 2;
+    this.frame = physical.frameOf(address);
   }
 
   get revision(): number {
-    return this.physical.read(this.address + REVISION_OFFSET, 4);
+    return this.words[this.region + REVISION_OFFSET / 4] >>> 0;
   }
   get abortIndicator(): number {
-    return this.physical.read(this.address + ABORT_OFFSET, 4);
+    return this.words[this.region + ABORT_OFFSET / 4] >>> 0;
   }
   set abortIndicator(value: number) {
-    this.physical.write(this.address + ABORT_OFFSET, 4, value);
+    this.store(this.region + ABORT_OFFSET / 4, value);
   }
   /** Launch state: true for launched, false for clear. */
   get launched(): boolean {
-    return this.physical.read(this.address + LAUNCH_OFFSET, 4) === LAUNCHED;
+    return this.words[this.region + LAUNCH_WORD] === LAUNCHED;
   }
   set launched(value: boolean) {
-    this.physical.write(this.address + LAUNCH_OFFSET, 4, value ? LAUNCHED : 0);
+    this.store(this.region + LAUNCH_WORD, value ? LAUNCHED : 0);
   }
 
   /** VMCLEAR: launch state clear; what was known about its fields is forgotten, their values stay. */
@@ -67,54 +82,68 @@ export class Vmcs {
     this.writes.length = 0;
   }
 
+  /** Stores a word; a page that also holds decoded instructions announces it as every other write does. */
+  private store(word: number, value: number): void {
+    if (this.physical.codeFrames[this.frame] !== 0) this.physical.onCodeWrite(this.frame);
+    this.words[word] = value;
+  }
+  private word(slot: number): number {
+    return this.region + DATA_WORD + 2 * slot;
+  }
+
+  // By slot, for the path that every entry and exit takes: a slot is a constant there, a key is a look-up.
+
+  /** Bits 31:0, signed. */
+  lowOf(slot: number): number {
+    return this.words[this.word(slot)];
+  }
+  /** Sets bits 31:0; bits 63:32 become 0. */
+  setLowOf(slot: number, value: number): void {
+    const word = this.word(slot);
+    this.store(word, value);
+    this.words[word + 1] = 0;
+  }
+  /** Copies 64 bits of the field into the processor state at a layout offset. */
+  loadOf(slot: number, state: CpuState, at: number): void {
+    const word = this.word(slot);
+    state.words[at >> 2] = this.words[word];
+    state.words[(at >> 2) + 1] = this.words[word + 1];
+  }
+  /** Copies 64 bits of processor state into the field. */
+  saveOf(slot: number, state: CpuState, at: number): void {
+    const word = this.word(slot);
+    this.store(word, state.words[at >> 2]);
+    this.words[word + 1] = state.words[(at >> 2) + 1];
+  }
+
+  // By key.
+
   /** Value zero-extended from the field's width. */
   read(key: VmcsFieldKey): bigint {
-    return this.physical.read64(this.address + DATA_OFFSET + 8 * SLOT[key]);
+    return this.view.getBigUint64(this.word(SLOT[key]) * 4, true);
   }
   /** Writes the value truncated to the field's width, as the processor does; see `programWrite` for VMWRITE. */
   write(key: VmcsFieldKey, value: bigint): void {
     const slot = SLOT[key];
-    this.physical.write64(this.address + DATA_OFFSET + 8 * slot, value & MASKS[slot]);
+    const word = this.word(slot);
+    this.store(word, 0);
+    this.view.setBigUint64(word * 4, value & MASKS[slot], true);
   }
-
   /** Bits 31:0, unsigned. */
   low(key: VmcsFieldKey): number {
-    return this.physical.read(this.address + DATA_OFFSET + 8 * SLOT[key], 4);
+    return this.lowOf(SLOT[key]) >>> 0;
   }
   /** Bits 63:32, unsigned. */
   high(key: VmcsFieldKey): number {
-    return this.physical.read(this.address + DATA_OFFSET + 8 * SLOT[key] + 4, 4);
+    return this.words[this.word(SLOT[key]) + 1] >>> 0;
   }
   /** A value below 2^53 (16- and 32-bit fields, physical addresses). */
   number(key: VmcsFieldKey): number {
-    const at = this.address + DATA_OFFSET + 8 * SLOT[key];
-    return this.physical.read(at + 4, 4) * 0x1_0000_0000 + this.physical.read(at, 4);
+    return this.high(key) * 0x1_0000_0000 + this.low(key);
   }
   /** Writes a 16- or 32-bit field, or a 64-bit one whose upper half becomes 0. */
   writeLow(key: VmcsFieldKey, value: number): void {
-    const at = this.address + DATA_OFFSET + 8 * SLOT[key];
-    this.physical.write(at, 4, value >>> 0);
-    this.physical.write(at + 4, 4, 0);
-  }
-  /** A value below 2^53. */
-  writeNumber(key: VmcsFieldKey, value: number): void {
-    const at = this.address + DATA_OFFSET + 8 * SLOT[key];
-    this.physical.write(at, 4, value >>> 0);
-    this.physical.write(at + 4, 4, Math.floor(value / 0x1_0000_0000));
-  }
-
-  /** Copies a 64-bit field into the processor state at a layout offset, without an intermediate bigint. */
-  loadInto(key: VmcsFieldKey, state: CpuState, at: number): void {
-    const from = this.physical.offsetOf(this.address + DATA_OFFSET + 8 * SLOT[key]) >> 2;
-    state.words[at >> 2] = this.physical.words[from];
-    state.words[(at >> 2) + 1] = this.physical.words[from + 1];
-  }
-  /** Copies 64 bits of processor state into a field. */
-  saveFrom(key: VmcsFieldKey, state: CpuState, at: number): void {
-    const offset = this.physical.writableOffset(this.address + DATA_OFFSET + 8 * SLOT[key]);
-    if (offset < 0) return; // the region is ROM: nothing can be stored there
-    this.physical.words[offset >> 2] = state.words[at >> 2];
-    this.physical.words[(offset >> 2) + 1] = state.words[(at >> 2) + 1];
+    this.setLowOf(SLOT[key], value);
   }
 
   /** A write by software: VMWRITE, or a debugger when `by` is undefined. */
@@ -164,4 +193,5 @@ export class VmcsStore {
   }
 }
 
+/** Position of a field in the region, for constants of the entry and exit path. */
 export const slotOf = (key: VmcsFieldKey): number => vmcsField(key).slot;

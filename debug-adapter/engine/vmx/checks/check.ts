@@ -103,12 +103,6 @@ export function controlIsOn(vmcs: Vmcs, control: ControlKey): boolean {
   return group.activatedBy === undefined || controlIsOn(vmcs, group.activatedBy);
 }
 
-/** As a manual writes it: `2000FFh`. */
-export const hex = (value: bigint | number): string => {
-  const digits = value.toString(16).toUpperCase();
-  return `${/^[A-F]/.test(digits) ? '0' : ''}${digits}h`;
-};
-
 export const applies = (check: EntryCheck, c: CheckContext): boolean => check.when === undefined || check.when(c);
 
 /** Whether a check fails now. */

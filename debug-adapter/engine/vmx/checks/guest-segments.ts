@@ -2,7 +2,8 @@
 import { isCanonical } from '../../cpu/modes.ts';
 import { ACCESS_RIGHTS } from '../../cpu/state.ts';
 import type { VmcsFieldKey } from '../vmcs-fields.ts';
-import { BAD_GUEST_STATE, hex } from './check.ts';
+import { hex } from '../hex.ts';
+import { BAD_GUEST_STATE } from './check.ts';
 import type { CheckContext, EntryCheck } from './check.ts';
 
 type Register = 'CS' | 'SS' | 'DS' | 'ES' | 'FS' | 'GS' | 'LDTR' | 'TR';

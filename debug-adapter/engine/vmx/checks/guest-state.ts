@@ -4,7 +4,8 @@
 import { isCanonical } from '../../cpu/modes.ts';
 import { REVISION_IDENTIFIER, SUPPORTED_ACTIVITY } from '../capabilities.ts';
 import type { VmcsFieldKey } from '../vmcs-fields.ts';
-import { BAD_GUEST_STATE, hex } from './check.ts';
+import { hex } from '../hex.ts';
+import { BAD_GUEST_STATE } from './check.ts';
 import type { CheckContext, CheckFailure, EntryCheck } from './check.ts';
 import { injection, injects } from './injection.ts';
 

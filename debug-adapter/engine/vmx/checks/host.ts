@@ -2,7 +2,8 @@
 import { isCanonical } from '../../cpu/modes.ts';
 import { CR0_FIXED0, CR0_FIXED1, CR4_FIXED0 } from '../capabilities.ts';
 import type { VmcsFieldKey } from '../vmcs-fields.ts';
-import { BAD_HOST_STATE, hex } from './check.ts';
+import { hex } from '../hex.ts';
+import { BAD_HOST_STATE } from './check.ts';
 import type { CheckContext, EntryCheck, SectionNumber } from './check.ts';
 
 const CR0_NW_CD = 0x6000_0000n;
