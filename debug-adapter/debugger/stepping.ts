@@ -141,12 +141,13 @@ function* overInstruction(context: StepContext): Plan {
   }
 }
 
-/** Exits that come between instructions: the instruction at hand has not run yet. */
+/** Exits after which the instruction at hand has yet to run: between instructions, or for want of memory that is there now. */
 const BETWEEN: ReadonlySet<ExitName> = new Set([
   'externalInterrupt',
   'interruptWindow',
   'nmiWindow',
   'preemptionTimer',
+  'eptViolation',
 ]);
 
 /** One guest instruction, with whatever the built-in hypervisor does about it. */
