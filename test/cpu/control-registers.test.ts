@@ -56,6 +56,17 @@ const ROWS: readonly Row[] = [
       m.state.setSegment('TR', { ...m.state.segment('TR'), accessRights: 0x83 });
     },
   },
+  {
+    name: 'CR0: paging off with PCIDs, from compatibility mode',
+    mode: 'long',
+    cr: 0,
+    value: u32(PROTECTED),
+    before: (m) => {
+      m.state.set64(LAYOUT.cr4, u32(CR4.PAE | CR4.PCIDE));
+      m.state.setSegment('CS', { selector: SEL.code0, base: 0n, limit: 0xffff_ffff, accessRights: 0xc09b });
+      m.cpu.modeChanged();
+    },
+  },
   { name: 'CR3: bits beyond the width', mode: 'long', cr: 3, value: 1n << 40n },
   { name: 'CR3: bit 63 without PCIDs', mode: 'long', cr: 3, value: (1n << 63n) | 0x30_0000n },
   {
