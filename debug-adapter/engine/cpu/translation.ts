@@ -19,7 +19,7 @@ import {
   type WalkOutcome,
 } from '../memory/paging.ts';
 import type { PhysicalMemory } from '../memory/physical.ts';
-import type { Spaces} from '../memory/spaces.ts';
+import type { Spaces } from '../memory/spaces.ts';
 import { type SpaceKey } from '../memory/spaces.ts';
 import { TLB_PAGE_GLOBAL, TLB_PAGE_LARGE, tlbMix, type Tlb } from '../memory/tlb.ts';
 import { PageWalker } from '../memory/walk.ts';

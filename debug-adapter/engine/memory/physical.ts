@@ -75,7 +75,8 @@ export class PhysicalMemory {
   }
 
   private allocate(page: number): number {
-    if (this.nextFrame >= this.poolFrames) throw new Error('Invariant broken: the frame pool is smaller than the declared memory');
+    if (this.nextFrame >= this.poolFrames)
+      throw new Error('Invariant broken: the frame pool is smaller than the declared memory');
     return (this.frames[page] = this.nextFrame++);
   }
 
@@ -106,7 +107,11 @@ export class PhysicalMemory {
   read(address: number, bytes: 1 | 2 | 4): number {
     const offset = this.offsetOf(address);
     if (offset < 0) return this.mapped.read(address, bytes);
-    return bytes === 4 ? this.view.getUint32(offset, true) : bytes === 2 ? this.view.getUint16(offset, true) : this.bytes[offset];
+    return bytes === 4
+      ? this.view.getUint32(offset, true)
+      : bytes === 2
+        ? this.view.getUint16(offset, true)
+        : this.bytes[offset];
   }
   write(address: number, bytes: 1 | 2 | 4, value: number): void {
     const offset = this.writableOffset(address);

@@ -52,7 +52,16 @@ export class Tlb {
   }
 
   /** Replaces the entry of a page. The tags of accesses that are not allowed become NO_TAG. */
-  fill(linearLow: number, linearHigh: number, tag: number, read: boolean, write: boolean, execute: boolean, hostOffset: number, page: number): void {
+  fill(
+    linearLow: number,
+    linearHigh: number,
+    tag: number,
+    read: boolean,
+    write: boolean,
+    execute: boolean,
+    hostOffset: number,
+    page: number,
+  ): void {
     const words = this.words;
     const at = this.slot(linearLow, tag);
     const low = (linearLow & ~0xfff) | tag;
@@ -70,7 +79,9 @@ export class Tlb {
   lookup(linearLow: number, linearHigh: number, tag: number, kind: 0 | 2 | 4): number {
     const at = this.slot(linearLow, tag);
     const words = this.words;
-    return words[at + kind] === ((linearLow & ~0xfff) | tag) && words[at + kind + 1] === linearHigh ? words[at + 6] : -1;
+    return words[at + kind] === ((linearLow & ~0xfff) | tag) && words[at + kind + 1] === linearHigh
+      ? words[at + 6]
+      : -1;
   }
 
   /** Drops whatever answers for this page in the space of `tag` (all four access kinds of the space). */
