@@ -21,7 +21,7 @@ const NAME = /[A-Za-z_.?@$][\w.$#@~?]*/y;
 const NUMERAL = /[0-9][0-9A-Za-z_]*/y;
 
 /** `10`, `0x1f`, `1fh`, `0b101`, `101b`, `0o17`, with `_` between digits. */
-export function parseNumber(text: string): bigint | undefined {
+function parseNumber(text: string): bigint | undefined {
   const plain = text.replaceAll('_', '').toLowerCase();
   const forms: readonly (readonly [RegExp, string])[] = [
     [/^0[xh]([0-9a-f]+)$/, '0x'],

@@ -52,8 +52,8 @@ export const savedIn = (register: RegisterName): VmcsFieldKey | undefined => SAV
 const SEGMENT_KEYS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'LDTR', 'TR'] as const;
 
 /** Access rights in the VMCS format (SDM Vol. 3C, "Guest Register State", 24.4.1). */
-export const ACCESS_RIGHTS_LONG = 1 << 13;
-export const ACCESS_RIGHTS_BIG = 1 << 14;
+const ACCESS_RIGHTS_LONG = 1 << 13;
+const ACCESS_RIGHTS_BIG = 1 << 14;
 export const ACCESS_RIGHTS_UNUSABLE = 1 << 16;
 
 /** What `ProcessorView` shows: the processor's own state, or the guest's as the VMCS holds it. */

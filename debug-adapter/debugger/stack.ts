@@ -44,7 +44,7 @@ export function stackFrames(machine: Machine, cpu: number, symbols: SymbolTable)
   return frames;
 }
 
-export const exitLabel = (record: VmExitRecord): string =>
+const exitLabel = (record: VmExitRecord): string =>
   `—— VM exit #${record.number}: ${EXIT_REASONS[record.exit.name].title} ——`;
 
 /** On a bare machine: below a guest, where its exits lead; below an exit handler, the guest that it serves. */
@@ -63,7 +63,7 @@ function otherSide(view: ProcessorView, symbols: SymbolTable): readonly Frame[] 
   ];
 }
 
-export function codeFrames(view: ProcessorView, symbols: SymbolTable): readonly Frame[] {
+function codeFrames(view: ProcessorView, symbols: SymbolTable): readonly Frame[] {
   const here = view.linearRip;
   const ring = ringName(view.mode);
   const name = (linear: bigint): string => `[${ring}] ${symbols.describe(linear) ?? hex(linear)}`;

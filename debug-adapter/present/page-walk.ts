@@ -102,7 +102,7 @@ function presentEptStep(step: EptStep): TableEntry {
   };
 }
 
-export function presentEptWalk(walk: EptWalk): EptWalkBody {
+function presentEptWalk(walk: EptWalk): EptWalkBody {
   return {
     guestPhysical: hex64(walk.guestPhysical),
     eptPointer: hex64(walk.eptPointer),

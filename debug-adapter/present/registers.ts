@@ -36,7 +36,7 @@ export function registersScope(view: ProcessorView, symbols: SymbolTable): reado
   return [...namesIn('general'), ...namesIn('instruction')].map((name) => registerNode(view, symbols, name));
 }
 
-export function registerNode(view: ProcessorView, symbols: SymbolTable, name: RegisterName): VariableNode {
+function registerNode(view: ProcessorView, symbols: SymbolTable, name: RegisterName): VariableNode {
   const value = view.register(name);
   const bits = registerBits(name);
   const fields = registerFields(name);

@@ -1,5 +1,5 @@
 /** Why the machine stopped, in words and as the protocol says it. */
-import { EXIT_REASONS, describeExit, instructionErrorMeaning } from '../engine/index.ts';
+import { EXIT_REASONS, describeQualification, instructionErrorMeaning } from '../engine/index.ts';
 import type { EntryFailure, FaultRecord, Stop } from '../engine/index.ts';
 import type { SymbolTable } from '../debugger/symbols.ts';
 import type { StopKind } from '../protocol/events.ts';
@@ -40,7 +40,7 @@ export function describeStop(stop: Stop, symbols: SymbolTable): StopText {
       return {
         reason: 'exception',
         description: `Paused on VM exit #${number}: ${title}`,
-        text: describeExit(exit),
+        text: describeQualification(exit) || undefined,
         kind: 'vm-exit',
       };
     }

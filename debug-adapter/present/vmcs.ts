@@ -37,7 +37,7 @@ export function presentVmcs(machine: Machine, cpu: number, symbols: SymbolTable)
 }
 
 /** Why there is no current VMCS. */
-export function noVmcs(machine: Machine, cpu: number): string {
+function noVmcs(machine: Machine, cpu: number): string {
   return machine.inspect.mode(cpu).vmx === 'off'
     ? 'The processor is not in VMX operation: VMXON has not been executed.'
     : 'No VMCS is current: VMPTRLD has not been executed.';

@@ -34,5 +34,3 @@ export interface CustomEvents {
   /** The machine runs again: what views show may be out of date. */
   'hyperstep/resumed': { readonly threadId: number };
 }
-
-export type CustomEventName = keyof CustomEvents;

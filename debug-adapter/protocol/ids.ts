@@ -34,4 +34,3 @@ export const COMMANDS = {
   copyVmcs: 'hyperstep.copyVmcs',
   copyVmExits: 'hyperstep.copyVmExits',
 } as const;
-export type CommandId = (typeof COMMANDS)[keyof typeof COMMANDS];

@@ -99,7 +99,8 @@ export class HyperstepAdapter extends DebugSession {
       variables: { _text: message },
       showUser: BY_CLICK.has(response.command),
     };
-    this.sendResponse({ ...response, success: false, message, body: { error } } as DebugProtocol.ErrorResponse);
+    const refusal: DebugProtocol.ErrorResponse = { ...response, success: false, message, body: { error } };
+    this.sendResponse(refusal);
   }
 }
 

@@ -41,6 +41,8 @@ export const inspectionRequests: Handlers<
     if (!session.launched) return { threads: [] };
     const { machine } = session.target;
     const threads = Array.from({ length: machine.cpuCount }, (_, cpu) => {
+      const handler = machine.handler;
+      if (handler) return { id: threadOf(cpu), name: `vCPU ${cpu} (VMX root, handling ${handler.handler})` };
       const mode = machine.inspect.mode(cpu);
       const vmx = mode.vmx === 'off' ? '' : `, VMX ${mode.vmx}`;
       return { id: threadOf(cpu), name: `vCPU ${cpu} (${modeName(mode)}${vmx})` };

@@ -24,7 +24,7 @@ export interface LoadedProgram {
 /** Larger files are no guest of ours; reading one by mistake must not take the memory. */
 const MAX_FILE_BYTES = 1024 ** 3;
 
-export const isSource = (file: string): boolean => /\.(asm|nasm|s|inc)$/i.test(file);
+const isSource = (file: string): boolean => /\.(asm|nasm|s|inc)$/i.test(file);
 
 /** Throws `ProgramError` or `UserError` with one clear message. */
 export function readProgram(launch: LaunchRequest): LoadedProgram {

@@ -8,7 +8,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { ROOT } from './client.ts';
-import type { Client } from './client.ts';
+import type { Body, Client } from './client.ts';
 
 const UPDATE = process.env['UPDATE_GOLDEN'] === '1';
 
@@ -48,7 +48,7 @@ function normalised(value: unknown, key = ''): unknown {
 
 export interface TranscriptOptions {
   /** Requests whose whole answer would drown the rest: the lines to show instead. */
-  readonly shorten?: Readonly<Record<string, (body: any) => unknown>>;
+  readonly shorten?: Readonly<Record<string, (body: Body) => unknown>>;
   /** Events left out. */
   readonly without?: readonly string[];
 }
