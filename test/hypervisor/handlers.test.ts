@@ -628,6 +628,16 @@ const ROWS: readonly Row[] = [
     after: (machine) => assert.equal(machine.state.gpr(1), machine.symbol('behind')),
   },
   {
+    title: 'an intercepted single-step trap sets DR6.BS',
+    bits: 16,
+    source: `${setVectors(1)}pushf\nor word [esp], 100h\npopf\nnop\nbehind: nop\n${vectors(1)}`,
+    exiting: { exceptions: 1 << 1 },
+    exit: 'exceptionOrNmi',
+    steps: ['look at the exception', 'set CR2 or DR6', 'reflect the exception'],
+    registers: { RBX: 1n, DR6: 0xffff_4ff0n },
+    after: (machine) => assert.equal(machine.state.gpr(1), machine.symbol('behind')),
+  },
+  {
     title: 'a second contributory fault becomes #DF',
     bits: 32,
     source: `

@@ -23,7 +23,7 @@ import { PROCESSOR_FACTS } from '../../debug-adapter/engine/vmx/capabilities.ts'
 import { Vmx, VMX_INSTRUCTIONS, VmxCapabilities } from '../../debug-adapter/engine/vmx/index.ts';
 import type { VmExit, VmcsFieldKey, VmxInstructionFailed } from '../../debug-adapter/engine/vmx/types.ts';
 
-export const MEMORY_BYTES = 0x40_0000;
+const MEMORY_BYTES = 0x40_0000;
 /** Where guests are loaded and start. */
 export const ORIGIN = 0x8000;
 const STACK_TOP = 0x7000n;

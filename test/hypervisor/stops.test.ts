@@ -1,6 +1,7 @@
 /** Where handlers do not get to VMRESUME: waits, ends, and what the machine stops for by name. */
 import assert from 'node:assert/strict';
 import { MachineStop } from '../../debug-adapter/engine/cpu/guest-fault.ts';
+import { LAYOUT } from '../../debug-adapter/engine/cpu/layout.ts';
 import { EXIT_HANDLERS } from '../../debug-adapter/engine/hypervisor/handlers/index.ts';
 import { EXIT_NAMES } from '../../debug-adapter/engine/vmx/exit-reasons.ts';
 import { TestMachine, type Bits } from './harness.ts';
@@ -53,7 +54,7 @@ describe('hypervisor: waiting and stopping', () => {
     const handler = Number(machine.symbol('handler'));
     machine.poke(0x21 * 4, Uint8Array.of(handler & 0xff, handler >> 8, 0, 0));
     machine.launch().finish();
-    for (let exits = 0; machine.state.get32(856) === 0 && exits < 10; exits++) {
+    for (let exits = 0; machine.state.get32(LAYOUT.activity) === 0 && exits < 10; exits++) {
       machine.executor.run(1000, false);
       if (machine.run!.next !== undefined) machine.run!.finish();
     }

@@ -117,7 +117,7 @@ export function wantedControls(
 const MSR_RANGE = 0x2000;
 const HIGH_MSRS = 0xc000_0000;
 /** MSRs whose guest values the VMCS switches, or that the host never uses: the guest may have them without an exit. */
-export const PASSED_THROUGH_MSRS: readonly number[] = [
+const PASSED_THROUGH_MSRS: readonly number[] = [
   0x174, // IA32_SYSENTER_CS
   0x175, // IA32_SYSENTER_ESP
   0x176, // IA32_SYSENTER_EIP

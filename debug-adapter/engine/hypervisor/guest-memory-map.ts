@@ -16,8 +16,8 @@ export interface GuestRange {
  */
 const OPTION_ROMS = 0xc_0000;
 /** Below this address memory is mapped page by page, so that a first touch of each shows as an EPT violation. */
-export const SMALL_PAGES_END = 0x20_0000;
-export const LARGE_PAGE_BYTES = 0x20_0000;
+const SMALL_PAGES_END = 0x20_0000;
+const LARGE_PAGE_BYTES = 0x20_0000;
 
 /** Memory of a guest with `memoryBytes` of RAM, sorted by address. */
 export function guestRanges(memoryBytes: number): readonly GuestRange[] {
@@ -41,7 +41,7 @@ export function declareHostPhysicalMemory(physical: PhysicalMemory, memoryBytes:
 }
 
 /** One page of the guest as EPT is to map it. */
-export interface GuestPage {
+interface GuestPage {
   /** Guest-physical address of its first byte. */
   readonly base: number;
   readonly bytes: typeof PAGE_BYTES | typeof LARGE_PAGE_BYTES;

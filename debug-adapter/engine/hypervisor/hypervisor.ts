@@ -71,11 +71,6 @@ export class Hypervisor {
     };
   }
 
-  /** EPT pointer of the guest. */
-  get eptPointer(): bigint {
-    return this.context.ept.pointer;
-  }
-
   /** From power-on to the guest's first instruction, to be stepped or finished by the caller. */
   launch(start: StartState): HandlerRun {
     return new HandlerRun('launch', launch(this.context, start));

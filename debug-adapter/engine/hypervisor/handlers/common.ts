@@ -1,6 +1,6 @@
 /** Steps that many handlers share. */
 import type { HypervisorContext } from '../context.ts';
-import { ENTRY_FAILED, step, type Handler } from '../steps.ts';
+import { ENTRY_FAILED, step, TOUCHED_MEMORY, type Handler } from '../steps.ts';
 
 /** Registers that VM entry replaces: all that the guest-state area holds. */
 const ENTERED = [
@@ -39,7 +39,7 @@ const VMRESUME = step(
   {
     registers: ENTERED,
     // The processor writes into the VMCS region that it was entered with it, and an injected event onto the guest's stack.
-    memory: ['VMXON and VMCS regions', 'guest memory'],
+    memory: [TOUCHED_MEMORY.regions, TOUCHED_MEMORY.guest],
   },
 );
 const VMLAUNCH = step(

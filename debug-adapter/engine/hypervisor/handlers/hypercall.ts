@@ -8,13 +8,13 @@ import { advanceAndResume } from './common.ts';
 const RAX = 0;
 const RDI = 7;
 
-export const HYPERCALLS = {
+const HYPERCALLS = {
   /** Result: version of this interface. */
   version: 0,
   /** Prints the character in DIL on the console. Result 0. */
   putCharacter: 1,
 } as const;
-export const HYPERCALL_VERSION = 1;
+const HYPERCALL_VERSION = 1;
 const UNKNOWN = -1;
 
 const READ_NUMBER = step(

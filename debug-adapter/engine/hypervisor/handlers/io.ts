@@ -13,7 +13,7 @@ const RSI = 6;
 const RDI = 7;
 
 /** One port access as the qualification describes it. */
-export interface PortAccess {
+interface PortAccess {
   readonly port: number;
   readonly bytes: 1 | 2 | 4;
   readonly direction: 'in' | 'out';
@@ -21,7 +21,7 @@ export interface PortAccess {
   readonly rep: boolean;
 }
 
-export function portAccess(qualification: number): PortAccess {
+function portAccess(qualification: number): PortAccess {
   return {
     port: qualification >>> 16,
     bytes: ((qualification & 7) + 1) as 1 | 2 | 4,

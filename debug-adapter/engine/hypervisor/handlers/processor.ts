@@ -24,7 +24,7 @@ const word = (text: string, at: number): number =>
   [3, 2, 1, 0].reduce((value, byte) => (value << 8) | text.charCodeAt(at + byte), 0);
 
 /** What the guest is told instead of the processor's own answer. */
-export function filterCpuid(leaf: number, result: CpuidResult, guestCr4: number): CpuidResult {
+function filterCpuid(leaf: number, result: CpuidResult, guestCr4: number): CpuidResult {
   if (leaf === 1) {
     const kept = result.ecx & ~(VMX_BIT | OSXSAVE_BIT);
     const osxsave = (guestCr4 & CR4.OSXSAVE) !== 0 ? OSXSAVE_BIT : 0;
