@@ -201,7 +201,7 @@ export async function openSession(): Promise<Client & { close(): void }> {
   server ??= new AdapterServer();
   const port = await server.port;
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1', () => {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => {
       resolve(Object.assign(new Client(socket, socket), { close: () => socket.destroy() }));
     });
     socket.once('error', reject);
