@@ -156,7 +156,7 @@ describe('VM entry', () => {
       b.set('ENTRY_INSTR_LEN', 2);
       launch(b);
       const { because, ...event } = b.f.cpu.injected[0]!;
-      assert.deepEqual(event, { vector: information & 0xff, type, errorCode, instructionBytes });
+      assert.deepEqual(event, { vector: information & 0xff, type, errorCode, instructionBytes, injected: true });
       assert.match(because ?? '', /VM entry/);
       assert.equal(b.f.cpu.interruptibility(), type === 'nmi' ? 8 : 0);
       leave(b);

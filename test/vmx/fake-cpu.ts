@@ -24,7 +24,7 @@ import type { VmExit, VmxInstructionFailed } from '../../debug-adapter/engine/vm
 
 const POOL_AT = 0x1_0000;
 const FRAMES = 64;
-export const MEMORY_BYTES = FRAMES * 4096;
+const MEMORY_BYTES = FRAMES * 4096;
 
 export class FakeCpu implements Cpu {
   readonly state: CpuState;
@@ -59,6 +59,7 @@ export class FakeCpu implements Cpu {
     if (bytes === 8) this.physical.write64(Number(linear), value);
     else this.physical.write(Number(linear), bytes, Number(value));
   }
+  checkWritable(): void {}
   readSystem = this.readLinear.bind(this);
   writeSystem = this.writeLinear.bind(this);
 
@@ -168,6 +169,13 @@ export function fixture(): Fixture {
   });
   cpu.intercepts = vmx.intercepts;
   cpu.vmx = vmx.port;
+  startIn64Bit(cpu);
+  for (const region of [VMXON_AT, VMCS_AT, OTHER_VMCS_AT]) vmx.prepareRegion(region);
+  return { cpu, vmx, exits, failures };
+}
+
+/** 64-bit mode at CPL 0 with everything VMXON wants. */
+export function startIn64Bit(cpu: Cpu): void {
   const { state } = cpu;
   state.set64(LAYOUT.cr0, BigInt((CR0.PE | CR0.ET | CR0.NE | CR0.PG) >>> 0));
   state.set64(LAYOUT.cr3, BigInt(TABLES_AT));
@@ -184,14 +192,18 @@ export function fixture(): Fixture {
   state.rip = HOST_CODE_AT;
   state.rflags = 2;
   cpu.modeChanged();
-  for (const region of [VMXON_AT, VMCS_AT, OTHER_VMCS_AT]) vmx.prepareRegion(region);
-  return { cpu, vmx, exits, failures };
 }
 
 /** In VMX root operation with a VMCS that enters a 64-bit guest. */
 export function withGoodVmcs(): Fixture {
   const f = fixture();
-  const { vmx } = f;
+  writeGoodVmcs(f.vmx);
+  f.failures.length = 0;
+  return f;
+}
+
+/** Enters VMX operation and fills a VMCS that enters a 64-bit guest. */
+export function writeGoodVmcs(vmx: Vmx): void {
   vmx.vmxon(VMXON_AT);
   vmx.vmclear(VMCS_AT);
   vmx.vmptrld(VMCS_AT);
@@ -242,8 +254,6 @@ export function withGoodVmcs(): Fixture {
     vmx.vmwrite(`GUEST_${name}_LIMIT`, 0xffff_ffffn);
     vmx.vmwrite(`GUEST_${name}_AR`, BigInt(DATA));
   }
-  f.failures.length = 0;
-  return f;
 }
 
 export type Outcome =
@@ -310,7 +320,7 @@ export const BYTES = {
   invvpid: [0x66, 0x0f, 0x38, 0x81, 0x08],
 } as const;
 
-export const RAX = 0;
+const RAX = 0;
 export const RCX = 1;
 export const RBX = 3;
 

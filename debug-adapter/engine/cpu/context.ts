@@ -20,6 +20,8 @@ export interface DeliveredEvent {
   /** Linear address for #PF: goes to CR2. */
   readonly linear?: bigint;
   readonly because?: string;
+  /** VM entry injects it: RFLAGS is pushed as loaded, with whatever RF its hypervisor chose (SDM Vol. 3C, "Event Injection" 26.5). */
+  readonly injected?: true;
 }
 
 export interface Cpu {

@@ -43,7 +43,7 @@ const returnRip = (cpu: Cpu, event: DeliveredEvent): bigint => cpu.state.rip + B
 
 /** RFLAGS as pushed: faults push RF set, so that an instruction breakpoint does not fire again (SDM Vol. 3B, 17.3.1.1). */
 function pushedFlags(cpu: Cpu, event: DeliveredEvent): number {
-  const isFault = event.type === 'hardware-exception' && event.vector !== DB;
+  const isFault = event.type === 'hardware-exception' && event.vector !== DB && event.injected !== true;
   return isFault ? cpu.state.rflags | RF : cpu.state.rflags;
 }
 

@@ -35,7 +35,6 @@ export function activeControls(vmcs: Vmcs): ActiveControls {
 const mask = (key: ControlKey): number => controlMask(key);
 export const TSC_OFFSETTING = mask('tscOffsetting');
 export const PREEMPTION_TIMER = mask('preemptionTimer');
-export const MONITOR_TRAP_FLAG = mask('monitorTrapFlag');
 export const ENABLE_EPT = mask('enableEpt');
 export const ENABLE_VPID = mask('enableVpid');
 export const EXIT_SAVE_DEBUG = mask('exitSaveDebugControls');

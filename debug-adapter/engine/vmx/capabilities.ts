@@ -60,7 +60,7 @@ export const BUILT_CONTROLS: ReadonlySet<ControlKey> = new Set<ControlKey>([
 /** VMCS revision identifier, IA32_VMX_BASIC[30:0]: the letters HYPS. */
 export const REVISION_IDENTIFIER = 0x4859_5053;
 /** Bytes of a VMXON or VMCS region. */
-export const REGION_BYTES = 4096;
+const REGION_BYTES = 4096;
 /** IA32_VMX_MISC[4:0]: the VMX-preemption timer counts down whenever this bit of the TSC changes. */
 export const PREEMPTION_TIMER_SHIFT = 5;
 /** IA32_VMX_MISC[24:16]. */
@@ -68,7 +68,7 @@ export const CR3_TARGETS = 4;
 /** IA32_VMX_MISC[8:6]: activity states besides active that VM entry accepts: HLT and shutdown. */
 export const SUPPORTED_ACTIVITY: ReadonlySet<number> = new Set([0, 1, 2]);
 /** IA32_VMX_MISC[27:25] = 0: recommended maximum number of entries in an MSR list. */
-export const MSR_LIST_MAXIMUM = 512;
+const MSR_LIST_MAXIMUM = 512;
 
 /** What VT-x must know of the processor it is in. */
 export interface ProcessorFacts {

@@ -219,7 +219,7 @@ function inject(vmx: VmxContext, vmcs: Vmcs, information: number): void {
   if (!software || (vmcs.low('GUEST_INTERRUPTIBILITY') & BLOCKING_BY_MOV_SS) === 0)
     setLow(state, LAYOUT.pendingDebug, 0);
   if (vmx.on('monitorTrapFlag')) vmx.watch.mtfPending = true;
-  cpu.inject(event);
+  cpu.inject({ ...event, injected: true, because: 'injected by VM entry' });
   if (event.type === 'nmi')
     state.set32(LAYOUT.interruptibility, state.get32(LAYOUT.interruptibility) | BLOCKING_BY_NMI);
 }

@@ -14,9 +14,6 @@ const EVENT_OF: Readonly<Record<number, EventType>> = Object.fromEntries(
   (Object.keys(TYPE_OF) as EventType[]).map((event) => [TYPE_OF[event], event]),
 );
 
-/** Type 7 with vector 0: nothing is delivered, an MTF VM exit becomes pending. */
-export const OTHER_EVENT = 7;
-
 /** The field for an event, its valid bit set; unsigned. */
 export function informationOf(event: DeliveredEvent): number {
   const errorCode = event.errorCode === undefined ? 0 : INTERRUPTION_ERROR_CODE;
@@ -26,7 +23,7 @@ export function informationOf(event: DeliveredEvent): number {
 /** INT n, INT1, INT3, INTO: events with an instruction of their own. */
 export const isSoftware = (event: DeliveredEvent): boolean => TYPE_OF[event.type] >= 4;
 
-/** The event that the VM-entry fields describe; undefined for type 7. */
+/** The event that an interruption-information field describes; undefined for type 7, which delivers nothing but makes an MTF exit pending. */
 export function eventOf(information: number, errorCode: number, instructionBytes: number): DeliveredEvent | undefined {
   const { vector, type, deliversErrorCode } = interruptionInformation(information);
   const event = EVENT_OF[type];
@@ -36,6 +33,5 @@ export function eventOf(information: number, errorCode: number, instructionBytes
     type: event,
     errorCode: deliversErrorCode ? errorCode : undefined,
     instructionBytes: type >= 4 ? instructionBytes : 0,
-    because: 'injected by VM entry',
   };
 }

@@ -40,8 +40,6 @@ export const INSTRUCTION_ERRORS = {
   invalidInvalidationOperand: { number: 28, meaning: 'INVEPT or INVVPID with an invalid operand' },
 } as const satisfies Record<string, { readonly number: number; readonly meaning: string }>;
 
-export type InstructionErrorKey = keyof typeof INSTRUCTION_ERRORS;
-
 const meanings = new Map<number, string>(Object.values(INSTRUCTION_ERRORS).map((row) => [row.number, row.meaning]));
 /** What a VM-instruction error number means; undefined for 0 and numbers the manual does not use. */
 export const instructionErrorMeaning = (error: number): string | undefined => meanings.get(error);

@@ -46,7 +46,7 @@ export const memoryInformation = (instruction: DecodedInstruction): number => me
 export const invalidationInformation = (instruction: DecodedInstruction): number =>
   (memoryBits(instruction) | (numberOf(instruction.op0Register) << REG2_AT)) >>> 0;
 
-export const DESCRIPTOR_TABLE_IDENTITY = {
+const DESCRIPTOR_TABLE_IDENTITY = {
   sgdt: 0,
   sidt: 1,
   lgdt: 2,

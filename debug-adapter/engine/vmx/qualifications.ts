@@ -108,9 +108,6 @@ export const QUALIFICATION_FIELDS: Readonly<Record<QualificationFormat, readonly
   'msr-index': WHOLE('MSR index'),
 };
 
-export const fieldOf = (value: bigint, field: QualificationField): bigint =>
-  (value >> BigInt(field.bit)) & ((1n << BigInt(field.width)) - 1n);
-
 const plural = (count: bigint, what: string): string => `${count} ${what}${count === 1n ? '' : 's'}`;
 
 function describeException(exit: VmExit): string {

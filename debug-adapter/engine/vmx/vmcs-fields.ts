@@ -311,9 +311,9 @@ const WIDTHS: readonly FieldWidth[] = ['16', '64', '32', 'natural'];
 const AREAS: readonly FieldArea[] = ['control', 'exit information', 'guest state', 'host state'];
 
 /** Bits 14:13 of the encoding (SDM Vol. 3C, "VMREAD, VMWRITE, and Encodings of VMCS Fields", 24.11.2). */
-export const widthOfEncoding = (encoding: number): FieldWidth => WIDTHS[(encoding >> 13) & 3];
+const widthOfEncoding = (encoding: number): FieldWidth => WIDTHS[(encoding >> 13) & 3];
 /** Bits 11:10 of the encoding. */
-export const areaOfEncoding = (encoding: number): FieldArea => AREAS[(encoding >> 10) & 3];
+const areaOfEncoding = (encoding: number): FieldArea => AREAS[(encoding >> 10) & 3];
 /** Bits 9:1 of the encoding. */
 export const indexOfEncoding = (encoding: number): number => (encoding >> 1) & 0x1ff;
 

@@ -103,7 +103,7 @@ export function controlIsOn(vmcs: Vmcs, control: ControlKey): boolean {
   return group.activatedBy === undefined || controlIsOn(vmcs, group.activatedBy);
 }
 
-export const applies = (check: EntryCheck, c: CheckContext): boolean => check.when === undefined || check.when(c);
+const applies = (check: EntryCheck, c: CheckContext): boolean => check.when === undefined || check.when(c);
 
 /** Whether a check fails now. */
 export const fails = (check: EntryCheck, c: CheckContext): boolean => applies(check, c) && !check.holds(c);

@@ -33,7 +33,7 @@ export const GUEST_REGISTER_CHECKS: readonly EntryCheck[] = [
     given: ['PROC1_CONTROLS', 'PROC2_CONTROLS'],
     failure: BAD_GUEST_STATE,
     holds: (c) => respectsFixedBits(c.read('GUEST_CR0'), CR0_FIXED0, CR0_FIXED1, cr0Exempt(c)),
-    remedy: (c) => fixedBitsRemedy(c.read('GUEST_CR0'), CR0_FIXED0, CR0_FIXED1, cr0Exempt(c)),
+    remedy: (c) => fixedBitsRemedy('CR0', c.read('GUEST_CR0'), CR0_FIXED0, CR0_FIXED1, cr0Exempt(c)),
   },
   {
     id: 'GCR-02',
@@ -52,7 +52,7 @@ export const GUEST_REGISTER_CHECKS: readonly EntryCheck[] = [
     fields: ['GUEST_CR4'],
     failure: BAD_GUEST_STATE,
     holds: (c) => respectsFixedBits(c.read('GUEST_CR4'), CR4_FIXED0, c.capabilities.cr4Fixed1, 0n),
-    remedy: (c) => fixedBitsRemedy(c.read('GUEST_CR4'), CR4_FIXED0, c.capabilities.cr4Fixed1, 0n),
+    remedy: (c) => fixedBitsRemedy('CR4', c.read('GUEST_CR4'), CR4_FIXED0, c.capabilities.cr4Fixed1, 0n),
   },
   {
     id: 'GCR-05',
@@ -129,7 +129,7 @@ export const GUEST_REGISTER_CHECKS: readonly EntryCheck[] = [
     failure: BAD_GUEST_STATE,
     when: (c) => c.on('entryLoadEfer'),
     holds: (c) => (c.read('GUEST_IA32_EFER') & ~c.capabilities.facts.eferBits) === 0n,
-    remedy: (c) => `clear ${hex(c.read('GUEST_IA32_EFER') & ~c.capabilities.facts.eferBits)}`,
+    remedy: (c) => fixedBitsRemedy('IA32_EFER', c.read('GUEST_IA32_EFER'), 0n, c.capabilities.facts.eferBits, 0n),
   },
   {
     id: 'GCR-15',

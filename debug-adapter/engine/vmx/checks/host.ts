@@ -1,5 +1,7 @@
 /** Checks on the host-state area and the address-space size (SDM Vol. 3C, 26.2.2 to 26.2.4). */
 import { isCanonical } from '../../cpu/modes.ts';
+import { REGISTERS } from '../../cpu/registers.ts';
+import type { RegisterName, RegisterRow } from '../../cpu/registers.ts';
 import { CR0_FIXED0, CR0_FIXED1, CR4_FIXED0 } from '../capabilities.ts';
 import type { VmcsFieldKey } from '../vmcs-fields.ts';
 import { hex } from '../hex.ts';
@@ -11,13 +13,32 @@ const PAT_TYPES: ReadonlySet<bigint> = new Set([0n, 1n, 4n, 5n, 6n, 7n]);
 export const patIsValid = (pat: bigint): boolean =>
   Array.from({ length: 8 }, (_, entry) => (pat >> BigInt(8 * entry)) & 0xffn).every((type) => PAT_TYPES.has(type));
 
-/** What a control register may hold in VMX operation, as an instruction to the reader. */
-export const fixedBitsRemedy = (value: bigint, fixed0: bigint, fixed1: bigint, ignored: bigint): string => {
+/** The bits of a mask by name and number: `bit 13 (VMXE)`. */
+function bitNames(mask: bigint, register: RegisterName): string {
+  const row: RegisterRow = REGISTERS[register];
+  const names: string[] = [];
+  for (let bit = 0; bit < 64; bit++) {
+    if (((mask >> BigInt(bit)) & 1n) === 0n) continue;
+    const field = row.fields?.find((candidate) => candidate.bit === bit);
+    names.push(field === undefined ? `bit ${bit}` : `bit ${bit} (${field.name})`);
+  }
+  return names.join(', ');
+}
+
+/** What would make a register acceptable, as an instruction to the reader: which bits to set and which to clear. */
+export const fixedBitsRemedy = (
+  register: RegisterName,
+  value: bigint,
+  fixed0: bigint,
+  fixed1: bigint,
+  ignored: bigint,
+): string => {
   const missing = fixed0 & ~value & ~ignored;
   const extra = value & ~fixed1 & ~ignored;
-  return [...(missing === 0n ? [] : [`set ${hex(missing)}`]), ...(extra === 0n ? [] : [`clear ${hex(extra)}`])].join(
-    ' and ',
-  );
+  return [
+    ...(missing === 0n ? [] : [`set ${bitNames(missing, register)}`]),
+    ...(extra === 0n ? [] : [`clear ${bitNames(extra, register)}`]),
+  ].join(' and ');
 };
 
 export const respectsFixedBits = (value: bigint, fixed0: bigint, fixed1: bigint, ignored: bigint): boolean =>
@@ -73,7 +94,7 @@ export const HOST_CHECKS: readonly EntryCheck[] = [
     fields: ['HOST_CR0'],
     failure: BAD_HOST_STATE,
     holds: (c) => respectsFixedBits(c.read('HOST_CR0'), CR0_FIXED0, CR0_FIXED1, CR0_NW_CD),
-    remedy: (c) => fixedBitsRemedy(c.read('HOST_CR0'), CR0_FIXED0, CR0_FIXED1, CR0_NW_CD),
+    remedy: (c) => fixedBitsRemedy('CR0', c.read('HOST_CR0'), CR0_FIXED0, CR0_FIXED1, CR0_NW_CD),
   },
   {
     id: 'HOST-02',
@@ -82,7 +103,7 @@ export const HOST_CHECKS: readonly EntryCheck[] = [
     fields: ['HOST_CR4'],
     failure: BAD_HOST_STATE,
     holds: (c) => respectsFixedBits(c.read('HOST_CR4'), CR4_FIXED0, c.capabilities.cr4Fixed1, 0n),
-    remedy: (c) => fixedBitsRemedy(c.read('HOST_CR4'), CR4_FIXED0, c.capabilities.cr4Fixed1, 0n),
+    remedy: (c) => fixedBitsRemedy('CR4', c.read('HOST_CR4'), CR4_FIXED0, c.capabilities.cr4Fixed1, 0n),
   },
   {
     id: 'HOST-04',
@@ -115,7 +136,7 @@ export const HOST_CHECKS: readonly EntryCheck[] = [
     failure: BAD_HOST_STATE,
     when: (c) => c.on('exitLoadEfer'),
     holds: (c) => (c.read('HOST_IA32_EFER') & ~c.capabilities.facts.eferBits) === 0n,
-    remedy: (c) => `clear ${hex(c.read('HOST_IA32_EFER') & ~c.capabilities.facts.eferBits)}`,
+    remedy: (c) => fixedBitsRemedy('IA32_EFER', c.read('HOST_IA32_EFER'), 0n, c.capabilities.facts.eferBits, 0n),
   },
   {
     id: 'HOST-10',
