@@ -17,13 +17,13 @@ const PAGES = 1024;
 const PML4 = 0x1_0000;
 const PDPT = 0x1_1000;
 const PD = 0x1_2000;
-export const EPT_PML4 = 0x2_0000;
+const EPT_PML4 = 0x2_0000;
 const EPT_PDPT = 0x2_1000;
 const EPT_PD = 0x2_2000;
 /** EPT entries of the first 2 MiB in 4 KiB pages. */
 export const EPT_PT = 0x2_3000;
-export const GDT = 0x3_0000;
-export const IDT = 0x3_1000;
+const GDT = 0x3_0000;
+const IDT = 0x3_1000;
 export const GUEST_STACK = 0x4_0000;
 
 export interface Bench {
