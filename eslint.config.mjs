@@ -33,7 +33,10 @@ export default tseslint.config(
       // Guest faults are thrown as plain objects, ten times cheaper than an Error (engine/cpu/guest-fault.ts).
       '@typescript-eslint/only-throw-error': [
         'error',
-        { allow: [{ from: 'file', name: ['GuestFault', 'VmExitTaken', 'MachineStop'] }], allowRethrowing: true },
+        {
+          allow: [{ from: 'file', name: ['GuestFault', 'VmExitTaken', 'MachineStop', 'WalkFailed'] }],
+          allowRethrowing: true,
+        },
       ],
       '@typescript-eslint/return-await': ['error', 'in-try-catch'],
       // A `default` that ends in unreachable() closes the switch; one that swallows a member does not.

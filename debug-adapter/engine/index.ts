@@ -28,20 +28,16 @@ export type {
   EntryFailure,
   FaultRecord,
   HandlerState,
-  HandlerStep,
-  Inspector,
   Machine,
   MachineMode,
   MachineOptions,
-  RunRequest,
   SegmentView,
   Stop,
-  StopConditions,
   VmcsFieldView,
   VmExitRecord,
   Watchpoint,
 } from './machine/types.ts';
-export type { EntryVerdict, EptStep, EptVerdict, EptWalk, Walk, WalkAccess, WalkStep } from './memory/walk-types.ts';
+export type { EntryVerdict, EptStep, EptVerdict, EptWalk, Walk, WalkStep } from './memory/walk-types.ts';
 export { CONTROL_GROUPS, CONTROL_KEYS, CONTROLS } from './vmx/controls.ts';
 export type { ControlGroup } from './vmx/controls.ts';
 export { EXIT_NAMES, EXIT_REASONS, exitReason } from './vmx/exit-reasons.ts';

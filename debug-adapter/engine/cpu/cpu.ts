@@ -132,7 +132,7 @@ export class Processor implements Cpu {
   checkWritable(linear: bigint, bytes: number): void {
     const privilege = (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege;
     this.host(linear, WRITE, privilege);
-    if (Number(linear & 0xfffn) + bytes > PAGE_BYTES) this.host(this.byteAt(linear, bytes - 1), WRITE, privilege);
+    if (Number(linear & 0xfffn) + bytes > PAGE_BYTES) this.host(this.lastPage(linear, bytes), WRITE, privilege);
   }
   readSystem(linear: bigint, bytes: Bytes): bigint {
     return this.read(linear, bytes, SUPERVISOR);
@@ -207,6 +207,11 @@ export class Processor implements Cpu {
     return this.state.codeBits === 64 || linear > MASK_32 ? address & MASK_64 : address & MASK_32;
   }
 
+  /** Where an access that crosses pages enters its last one: the address that a page fault there reports. */
+  private lastPage(linear: bigint, bytes: number): bigint {
+    return this.byteAt(linear, bytes - 1) & ~BigInt(PAGE_BYTES - 1);
+  }
+
   private readAcross(linear: bigint, bytes: number, privilege: Privilege): bigint {
     let value = 0n;
     for (let index = 0; index < bytes; index++)
@@ -216,7 +221,7 @@ export class Processor implements Cpu {
   private writeAcross(linear: bigint, bytes: number, value: bigint, privilege: Privilege): void {
     // Both pages are judged before either changes.
     this.host(linear, WRITE, privilege);
-    this.host(this.byteAt(linear, bytes - 1), WRITE, privilege);
+    this.host(this.lastPage(linear, bytes), WRITE, privilege);
     for (let index = 0; index < bytes; index++)
       this.write(this.byteAt(linear, index), 1, (value >> BigInt(index * 8)) & 0xffn, privilege);
   }

@@ -45,13 +45,9 @@ export const NP = 11;
 export const SS_FAULT = 12;
 export const GP = 13;
 export const PF = 14;
-export const MF = 16;
-export const AC = 17;
-export const MC = 18;
-export const XM = 19;
 export const VE = 20;
 
-export const EXCEPTION_NAMES: Readonly<Record<number, string>> = {
+const EXCEPTION_NAMES: Readonly<Record<number, string>> = {
   0: '#DE',
   1: '#DB',
   2: 'NMI',

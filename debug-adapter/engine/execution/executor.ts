@@ -165,6 +165,8 @@ export class Executor {
         if (!ignore) return { kind: 'breakpoint' };
         outcome = this.cache.withoutBreakpoint(state.get32(LAYOUT.record), () => this.enter(1));
       }
+      // What comes behind the last instruction asked for is not this run's business, not even that it cannot be fetched.
+      if (outcome === OUTCOME.MISS && this.left <= 0) continue;
       // Fetching the instruction under a breakpoint is not executing it.
       if (outcome !== OUTCOME.MISS) ignore = false;
       const settled = this.settle(outcome);
@@ -400,7 +402,8 @@ export class Executor {
 
   /** Faults now if a write that may cross pages would. */
   private checkWritable(linear: bigint, bytes: number): void {
-    for (const address of [linear, linear + BigInt(bytes - 1)]) {
+    const last = linear + BigInt(bytes - 1);
+    for (const address of [linear, last - (last & BigInt(PAGE_BYTES - 1))]) {
       const at = BigInt.asUintN(this.state.codeBits === 64 ? 64 : 32, address);
       this.translate(Number(BigInt.asIntN(32, at)), Number(BigInt.asIntN(32, at >> 32n)), WRITE);
     }

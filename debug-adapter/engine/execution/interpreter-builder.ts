@@ -49,6 +49,7 @@ const MASK: { readonly [B in Bytes]: bigint } = { 1: 0xffn, 2: 0xffffn, 4: 0xfff
 export const SLOW_STACK = 0x100;
 
 const SS_AT = LAYOUT.segments + SEGMENT_INDEX.SS * SEGMENT_BYTES;
+const CS_AT = LAYOUT.segments + SEGMENT_INDEX.CS * SEGMENT_BYTES;
 const ES_AT = LAYOUT.segments + SEGMENT_INDEX.ES * SEGMENT_BYTES;
 
 type Access = 'read' | 'write' | 'modify';
@@ -633,16 +634,48 @@ export class InterpreterBuilder implements Builder {
   branch(): void {
     this.exits.branch();
   }
+  checkBranch(): void {
+    const f = this.f;
+    this.legacy();
+    f.if(() => {
+      f.get(this.cpu);
+      f.memory('i64_load', LAYOUT.pageRip);
+      f.get(this.record);
+      f.memory('i64_load', RECORD.immediate);
+      f.op('i64_add');
+      f.get(this.record);
+      f.memory('i64_load', RECORD.targetMask);
+      f.op('i64_and');
+      this.checkLimit();
+    });
+  }
+  /** Pops a RIP and raises #GP(0) if it is beyond the limit of CS. */
+  private checkLimit(): void {
+    const f = this.f;
+    f.get(this.cpu);
+    f.memory('i64_load32_u', CS_AT + SEGMENT_LAYOUT.limit);
+    f.op('i64_gt_u');
+    f.if(() => this.exits.outcome(OUTCOME.RAISE | GP));
+  }
   checkTarget(rip: Value): void {
     const f = this.f;
-    f.get(rip);
-    f.i64(16n);
-    f.op('i64_shl');
-    f.i64(16n);
-    f.op('i64_shr_s');
-    f.get(rip);
-    f.op('i64_ne');
-    f.if(() => this.exits.outcome(OUTCOME.RAISE | GP));
+    this.legacy();
+    f.if(
+      () => {
+        f.get(rip);
+        this.checkLimit();
+      },
+      () => {
+        f.get(rip);
+        f.i64(16n);
+        f.op('i64_shl');
+        f.i64(16n);
+        f.op('i64_shr_s');
+        f.get(rip);
+        f.op('i64_ne');
+        f.if(() => this.exits.outcome(OUTCOME.RAISE | GP));
+      },
+    );
   }
   jump(rip: Value): void {
     this.checkTarget(rip);

@@ -6,6 +6,7 @@
  * enough for V8's register allocator (measured in test/bench/dispatch.ts).
  */
 import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from '../cpu/layout.ts';
+import { GP } from '../cpu/guest-fault.ts';
 import { TLB_ENTRIES, TLB_ENTRY } from '../memory/tlb.ts';
 import { I32, I64, type FunctionWriter, type Label } from '../wasm/function.ts';
 import { ModuleWriter, type Signature } from '../wasm/module.ts';
@@ -305,6 +306,19 @@ function emitMain(
           f.get(budget);
           f.op('i32_eqz');
           f.if(() => {
+            // A branch whose target was not looked up yet may still turn out to be one that faults.
+            f.get(record);
+            f.i32(options.linkTarget);
+            f.op('i32_eq');
+            f.if(() => {
+              f.get(cpu);
+              f.get(cpu);
+              f.get(record);
+              f.get(previous);
+              f.call(ripOf);
+              f.memory('i64_store', LAYOUT.rip);
+              emitBranchLimit(f, { cpu, record, previous, outcome }, exitHere);
+            });
             f.i32(OUTCOME.BUDGET);
             f.set(outcome);
             f.br(exitHere);
@@ -333,6 +347,7 @@ function emitMain(
               f.tee(record);
               f.op('i32_eqz');
               f.if(() => {
+                if (field === RECORD.target) emitBranchLimit(f, { cpu, record, previous, outcome }, exitHere);
                 f.i32(OUTCOME.MISS);
                 f.set(outcome);
                 f.br(exit);
@@ -544,6 +559,34 @@ function callOutlined(
     exits.leaveSoon();
   });
   exits.finish();
+}
+
+/**
+ * With the target in the state's RIP: a branch to a RIP beyond the limit of CS faults itself. It did nothing else, or has asked
+ * before (`checkBranch`). Branches within a page that are linked already are not asked again.
+ */
+function emitBranchLimit(
+  f: FunctionWriter,
+  { cpu, record, previous, outcome }: Pick<MainLocals, 'cpu' | 'record' | 'previous' | 'outcome'>,
+  exitHere: Label,
+): void {
+  f.get(cpu);
+  f.memory('i32_load', LAYOUT.codeBits);
+  f.i32(CODE_BITS_64);
+  f.op('i32_ne');
+  f.get(cpu);
+  f.memory('i64_load', LAYOUT.rip);
+  f.get(cpu);
+  f.memory('i64_load32_u', CS_AT + SEGMENT_LAYOUT.limit);
+  f.op('i64_gt_u');
+  f.op('i32_and');
+  f.if(() => {
+    f.get(previous);
+    f.set(record);
+    f.i32(OUTCOME.RAISE | GP);
+    f.set(outcome);
+    f.br(exitHere);
+  });
 }
 
 /** Runs `otherwise` unless the page behind the record's is still mapped to the frame the instruction was decoded from. */

@@ -61,7 +61,6 @@ export type Condition = (typeof CONDITIONS)[number];
 export const RAX = 0;
 export const RCX = 1;
 export const RDX = 2;
-export const RBX = 3;
 export const RSP = 4;
 export const RBP = 5;
 export const RSI = 6;
@@ -127,8 +126,11 @@ export interface Builder {
   branchIf(test: Test): void;
   /** Continues at the direct branch target. Ends the meaning. */
   branch(): void;
-  /** Continues at a computed RIP; #GP(0) first if it is not canonical in 64-bit mode. Ends the meaning. */
+  /** Raises #GP(0) if the direct branch target is beyond the limit of CS: before a branch that changes more than RIP. */
+  checkBranch(): void;
+  /** Continues at a computed RIP after `checkTarget`. Ends the meaning. */
   jump(rip: Value): void;
+  /** Raises #GP(0) if a RIP is not canonical (64-bit mode) or beyond the limit of CS. */
   checkTarget(rip: Value): void;
 
   /** Raises an exception without (or with a zero) error code; nothing after it runs. */

@@ -42,6 +42,7 @@ const call = forSizes(WIDE_BYTES, (bytes) => ({
   sdm: 'Vol. 2A, "CALL—Call Procedure"',
   hot: true,
   meaning(b) {
+    b.checkBranch();
     b.push(b.nextRip(bytes), bytes);
     b.branch();
   },
@@ -88,15 +89,13 @@ const loops = (['Loop', 'Loope', 'Loopne'] as const).map((iced): EmittedRow => {
     shapes: [[]],
     sdm: 'Vol. 2A, "LOOP/LOOPcc—Loop According to ECX Counter"',
     meaning(b) {
-      const left = b.with('sub', b.count(), 1n);
-      b.setCount(left);
-      // The count truncated to the address size decides.
-      const goesOn = b.not(b.isZero(b.count()));
-      if (iced === 'Loop') b.branchIf(goesOn);
-      else {
-        const wanted = b.condition(iced === 'Loope' ? 'e' : 'ne');
-        b.branchIf(b.isZero(b.asValue(b.or(b.not(goesOn), b.not(wanted)))));
-      }
+      const count = b.count();
+      const ends = b.compare('eq', count, b.constant(1n));
+      const leaves = iced === 'Loop' ? ends : b.or(ends, b.condition(iced === 'Loope' ? 'ne' : 'e'));
+      const goesOn = b.not(leaves);
+      b.if(goesOn, () => b.checkBranch());
+      b.setCount(b.with('sub', count, 1n));
+      b.branchIf(goesOn);
     },
   };
 });

@@ -95,14 +95,11 @@ const enter =
       stack.push(bytes, frame);
     }
     stack.skip(-(instruction.immediateLo & 0xffff));
-    // The last byte of the new frame must be writable.
-    cpu.writeLinear(stackTop(cpu, stack.pointer), 1, cpu.readLinear(stackTop(cpu, stack.pointer), 1));
+    // What the next push would find must be writable: a frame that reaches beyond the stack faults here.
+    stack.checkWritable(bytes);
     stack.commit();
     setGpr(cpu, RBP, bytes, frame);
   };
-
-const stackTop = (cpu: Cpu, pointer: bigint): bigint =>
-  cpu.state.codeBits === 64 ? pointer : (cpu.state.segmentBase('SS') + pointer) & 0xffff_ffffn;
 
 const LOW_FLAGS = SF | ZF | AF | PF | CF;
 

@@ -2,8 +2,8 @@
 import type { Builder, Bytes, Value } from './builder.ts';
 
 const TOP_TWO = 3n << 62n;
-export const CARRY_BIT = 1n << 63n;
-export const SECOND_BIT = 1n << 62n;
+const CARRY_BIT = 1n << 63n;
+const SECOND_BIT = 1n << 62n;
 
 /** Aux word from a vector whose bit i is the carry (or borrow) out of bit i. */
 function auxFromCarries(b: Builder, carries: Value, bytes: Bytes): Value {

@@ -1,5 +1,5 @@
 /** Small helpers that write out the `Code` names and shapes of a family of rows. */
-import type { Builder, Bytes, EmittedRow, Operand } from './builder.ts';
+import type { Bytes, EmittedRow, Operand } from './builder.ts';
 
 export const ALL_BYTES: readonly Bytes[] = [1, 2, 4, 8];
 export const WIDE_BYTES: readonly (2 | 4 | 8)[] = [2, 4, 8];
@@ -11,8 +11,6 @@ export const ACCUMULATOR: { readonly [B in Bytes]: string } = { 1: 'AL', 2: 'AX'
 export const immediateBits = (bytes: Bytes): number => Math.min(bytes * 8, 32);
 
 export const REGISTER_OR_MEMORY: readonly (readonly Operand['kind'][])[] = [['register'], ['memory']];
-
-export type Meaning = (b: Builder, operands: readonly Operand[]) => void;
 
 /** Rows of the same meaning, one for each size. */
 export function forSizes<B extends Bytes>(

@@ -1,5 +1,5 @@
 /** PUSH POP of general registers, memory and immediates; LEAVE. */
-import { RBP, type Bytes, type EmittedRow } from './builder.ts';
+import { RBP, type EmittedRow } from './builder.ts';
 import { forSizes, WIDE_BYTES } from './rows.ts';
 
 const LETTER = { 2: 'w', 4: 'd', 8: 'q' } as const;

@@ -17,7 +17,7 @@ import { FIRMWARE_CALL_PORT, FIRMWARE_PORT_WRITES } from '../loader/firmware/ima
 import type { ConsoleSource } from './types.ts';
 
 /** Virtual time: instructions in a second of guest time. One instruction is one tick of every clock on the board. */
-export const TICKS_PER_SECOND = 100_000_000;
+const TICKS_PER_SECOND = 100_000_000;
 
 export interface BoardOptions {
   readonly memoryBytes: number;

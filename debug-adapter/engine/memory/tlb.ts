@@ -9,12 +9,10 @@
  * bit 0 user (CPL 3), bit 1 supervisor with RFLAGS.AC set under SMAP. Flushing a space is taking a new tag for it.
  */
 export const TLB_ENTRIES = 4096;
-export const TLB_ENTRY_BYTES = 32;
+const TLB_ENTRY_BYTES = 32;
 export const TLB_BYTES = TLB_ENTRIES * TLB_ENTRY_BYTES;
 export const TLB_ENTRY = { read: 0, write: 8, execute: 16, host: 24, page: 28 } as const;
 
-export const TAG_USER = 1;
-export const TAG_AC = 2;
 /** Number of address spaces that can be tagged before all tags are recycled; the last stays unused so that NO_TAG matches nothing. */
 export const TLB_SPACES = 1023;
 
@@ -24,18 +22,6 @@ export const tlbMix = (tag: number): number => (Math.imul(tag >>> 2, 0x2a5) & (T
 /** Bits of `page` besides the host-physical page number (bits 27:0... of a 40-bit page it keeps the low 28). */
 export const TLB_PAGE_LARGE = 1 << 31;
 export const TLB_PAGE_GLOBAL = 1 << 30;
-
-export interface TlbFill {
-  readonly linearLow: number;
-  readonly linearHigh: number;
-  readonly tag: number;
-  readonly read: boolean;
-  readonly write: boolean;
-  readonly execute: boolean;
-  /** Byte offset of the frame in the engine memory. */
-  readonly hostOffset: number;
-  readonly page: number;
-}
 
 export class Tlb {
   private readonly words: Int32Array;
