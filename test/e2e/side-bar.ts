@@ -13,9 +13,22 @@ export async function widenSideBar({ page }: Workbench, width: number): Promise<
   await page.mouse.up();
 }
 
+/** Makes a pane as high as asked by dragging the edge below it; the panes further down get what it gives. */
+export async function resizePane({ page }: Workbench, name: string, height: number): Promise<void> {
+  const pane = page.locator(`.part.sidebar .split-view-view:has(> .pane > .pane-header[aria-label^="${name}"])`);
+  const box = await pane.boundingBox();
+  if (box === null) throw new Error(`${name} is not shown`);
+  const x = box.x + box.width / 2;
+  await page.mouse.move(x, box.y + box.height);
+  await page.mouse.down();
+  await page.mouse.move(x, box.y + height + 10);
+  await page.mouse.move(x, box.y + height);
+  await page.mouse.up();
+}
+
 /** Moves the pointer where nothing reacts to it, so that no hover spoils a picture. */
 export async function restPointer({ page }: Workbench): Promise<void> {
-  await page.mouse.move(700, 15);
+  await page.mouse.move(1000, 15);
   await page.locator('.workbench-hover-container').first().waitFor({ state: 'hidden' });
 }
 

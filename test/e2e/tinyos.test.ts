@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { fromRoot } from '../../scripts/lib/root.ts';
 import { useWorkbench } from '../harness/vscode.ts';
 import { readSample } from '../programs/samples.ts';
-import { restPointer, showOnly, startConfiguration, stopWhen, widenSideBar } from './side-bar.ts';
+import {
+  hidePanes,
+  resizePane,
+  restPointer,
+  showOnly,
+  startConfiguration,
+  stopWhen,
+  widenSideBar,
+} from './side-bar.ts';
 
 const PROGRAM = '02-tinyos/tinyos.asm';
 const CONFIGURATION = '02-tinyos: in a virtual machine';
@@ -42,6 +50,8 @@ describe('02-tinyos under the built-in hypervisor', () => {
   it('shows the VMCS of that moment', async () => {
     const vmcs = workbench().pane('VMCS');
     await vmcs.waitForRow(/VMCS at 0x[0-9a-f]+.*launched/);
+    await resizePane(workbench(), 'Call Stack', 110);
+    await resizePane(workbench(), 'VM Exits', 250);
     await vmcs.expandRow('Exit information');
     await vmcs.waitForRow(/Exit reason.*0xa/);
     await vmcs.expandRow('Guest state');
@@ -65,13 +75,15 @@ describe('02-tinyos under the built-in hypervisor', () => {
     await workbench().waitForStopAt(line);
     await showOnly(workbench(), ['Call Stack', 'Page Tables']);
     await workbench().pane('Page Tables').action('Walk an Address');
-    await workbench().answer('rsp - 8');
+    await workbench().answer('rip');
     const walk = workbench().pane('Page Tables');
-    await walk.waitForRow(/rsp - 8 = 0x10ff8.*24 memory references, read by user/);
+    // Four guest levels in one 2 MiB EPT page (4 reads each with the entry itself), and 4 EPT levels for the result.
+    await walk.waitForRow(/rip = 0x9[0-9a-f]{3}.*20 memory references, read by user/);
     await walk.waitForRow(/Host-physical.*0x/);
     await walk.expandRow('PDE [0]');
     await walk.expandRow('EPT of 0x202000');
-    await walk.waitForRow(/EPT PML4E.*R W X/);
+    await walk.waitForRow(/EPT of 0x202000.*3 reads/);
+    await walk.waitForRow(/EPT PDE.*R W X.*PS/);
   });
 
   it('looks good while it shows a nested walk', async () => {

@@ -32,7 +32,8 @@ describe('debugging 00-hello', () => {
     assert.equal(stop.reason, 'entry');
     const frame = await debug.topFrame();
     assert.equal(frame.line, FIRST_LINE);
-    assert.equal(frame.source?.path, sample('00-hello/hello.asm').fsPath);
+    // In a remote window the debug service has made a URI of the path.
+    assert.ok(frame.source?.path?.endsWith(sample('00-hello/hello.asm').path));
     // A program that says nothing about it runs under the built-in hypervisor.
     assert.equal(debug.session.configuration['mode'], 'vm');
   });
@@ -78,7 +79,9 @@ describe('debugging 00-hello', () => {
     await debug.stopAfter(async () => vscode.commands.executeCommand(COMMANDS.runToNextExit));
     const { total, rows } = await debug.request<ExitsBody>('hyperstep/exits', { start: -1, count: 1 });
     assert.equal(total, 1);
-    assert.equal(rows[0]?.name, 'ioInstruction');
+    // The built-in hypervisor maps memory when the guest first touches it.
+    assert.equal(rows[0]?.name, 'eptViolation');
+    assert.match(rows[0]?.place.symbol ?? '', /^start/);
     const vmcs = await debug.request<VmcsBody>('hyperstep/vmcs');
     assert.equal(vmcs.present, true);
   });
@@ -92,11 +95,14 @@ describe('debugging 00-hello', () => {
 
   it('walks the guest’s and the hypervisor’s tables', async () => {
     await debug.stopAfter(launch({ mode: 'vm' }));
+    const missing = await debug.request<PageWalkBody>('hyperstep/pageWalk', { address: '0x7c00' });
+    assert.match(missing.failure ?? '', /^EPT violation/);
+    await debug.stopAfter(async () => vscode.commands.executeCommand('workbench.action.debug.stepOver'));
     const walk = await debug.request<PageWalkBody>('hyperstep/pageWalk', { address: '0x7c00' });
     assert.equal(walk.mode, 'off');
     assert.equal(walk.nested, true);
     assert.equal(walk.failure, undefined);
-    assert.ok((walk.ept?.steps.length ?? 0) >= 2);
+    assert.equal(walk.ept?.steps.length, 4);
   });
 
   it('opens memory as text with the bytes of the program', async () => {

@@ -122,7 +122,7 @@ const eptSteps = (walk: EptWalkBody, id: string): ViewNode[] =>
 /** The EPT walk of one table read, in the level that made it. */
 function tableRead(ept: EptWalkBody, id: string): ViewNode {
   const own = ept.failure === undefined ? `${id}/ept` : `${id}/ept/failing`;
-  const where = ept.hostPhysical === undefined ? 'fails' : short(ept.hostPhysical);
+  const where = ept.hostPhysical === undefined ? 'fails' : `→ ${short(ept.hostPhysical)}`;
   return {
     id: own,
     label: `EPT of ${short(ept.guestPhysical)}`,

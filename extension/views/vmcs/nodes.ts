@@ -75,14 +75,17 @@ function fieldNode(field: VmcsField, prefix: string, old: Hex | undefined): View
   };
 }
 
-/** Bits 14:13 of an encoding are 3 for a field of natural width (SDM Vol. 3D, "Field Encoding in VMCS", appendix B). */
-const isNaturalWidth = ({ encoding }: VmcsField): boolean => ((Number(encoding) >> 13) & 3) === 3;
+/** Bits 14:13 of an encoding: 0 is 16 bits, 1 is 64, 2 is 32, 3 is natural width (SDM Vol. 3D, "Field Encoding in VMCS"). */
+const widthOf = ({ encoding }: VmcsField): number => (Number(encoding) >> 13) & 3;
 
-/** Registers and addresses come first, as they are what one looks for; otherwise in the order of the encodings. */
-const inReadingOrder = (fields: readonly VmcsField[]): VmcsField[] => [
-  ...fields.filter(isNaturalWidth),
-  ...fields.filter((field) => !isNaturalWidth(field)),
-];
+/** Registers come first, of exit information the reason: what one looks for. Within a width the encodings' order stays. */
+const REGISTERS_FIRST = [3, 0, 1, 2];
+const REASON_FIRST = [2, 3, 1, 0];
+
+const inReadingOrder = ({ area, fields }: VmcsGroup): VmcsField[] =>
+  (area === 'exit information' ? REASON_FIRST : REGISTERS_FIRST).flatMap((width) =>
+    fields.filter((field) => widthOf(field) === width),
+  );
 
 function groupNode(group: VmcsGroup, changed: ReadonlyMap<string, Hex>): ViewNode {
   const marked = group.fields.filter(({ key }) => changed.has(key)).length;
@@ -90,11 +93,12 @@ function groupNode(group: VmcsGroup, changed: ReadonlyMap<string, Hex>): ViewNod
     id: `area/${group.area}`,
     label: group.title,
     description: `${counted(group.fields.length, 'field')}${marked === 0 ? '' : `, ${marked} changed`}`,
-    children: inReadingOrder(group.fields).map((field) =>
-      fieldNode(field, `area/${group.area}`, changed.get(field.key)),
-    ),
+    children: inReadingOrder(group).map((field) => fieldNode(field, `area/${group.area}`, changed.get(field.key))),
   };
 }
+
+/** More changes than this push everything else out of sight. */
+const EXPANDED_CHANGES = 8;
 
 /** The whole view: where the VMCS is, what changed since the stop before, then its areas. */
 export function vmcsNodes(vmcs: PresentVmcs, changed: ReadonlyMap<string, Hex>): ViewNode[] {
@@ -118,7 +122,7 @@ export function vmcsNodes(vmcs: PresentVmcs, changed: ReadonlyMap<string, Hex>):
             id: 'changed',
             label: 'Changed since the last stop',
             description: counted(changedNodes.length, 'field'),
-            expanded: true,
+            expanded: changedNodes.length <= EXPANDED_CHANGES,
             children: changedNodes,
           },
         ]),

@@ -78,7 +78,7 @@ describe('extension: Page Tables view', () => {
     assert.deepEqual(lines.slice(0, 13), [
       '0x401000: 8 memory references, write by user',
       'PML4E [0]: 0x2003  P R/W',
-      '  EPT of 0x1000: 0x801000, 2 reads',
+      '  EPT of 0x1000: → 0x801000, 2 reads',
       '    EPT PML4E [0]: 0x11007  R W X',
       '      Entry: 0x11007 at 0x10000',
       '      Next table: 0x11000',

@@ -43,7 +43,10 @@ const vmcs = (rip: string, address = '0x0000000000005000'): PresentVmcs => ({
     {
       area: 'exit information',
       title: 'Exit information',
-      fields: [field('EXIT_REASON', 'Exit reason', '0x0000000a', { bytes: 4, writable: false })],
+      fields: [
+        field('GUEST_PHYSICAL_ADDRESS', 'Guest-physical address', '0x0', { encoding: '0x00002400', writable: false }),
+        field('EXIT_REASON', 'Exit reason', '0x0000000a', { encoding: '0x00004402', bytes: 4, writable: false }),
+      ],
     },
   ],
 });
@@ -62,8 +65,9 @@ describe('extension: VMCS view', () => {
       '    TS: 0',
       '    PG: 1  paging',
       '  Guest TR selector: 0x28',
-      'Exit information: 1 field',
+      'Exit information: 2 fields',
       '  Exit reason: 0xa',
+      '  Guest-physical address: 0x0',
     ]);
   });
 
@@ -106,6 +110,7 @@ describe('extension: VMCS view', () => {
         'GUEST_CR0                            0x0000000080000031 PE, PG',
         '',
         '*** Exit information ***',
+        'GUEST_PHYSICAL_ADDRESS               0x0',
         'EXIT_REASON                          0x0000000a',
         '',
       ].join('\n'),
