@@ -99,7 +99,7 @@ describe('translation and the TLB', () => {
     const machine = machine4K();
     machine.write(PT + 8, 0x1_1005n);
     const result = machine.attempt(() => machine.cpu.writeLinear(LINEAR + 0xffdn, 8, -1n));
-    assert.deepEqual(result, { kind: 'fault', vector: PF, error: 3, linear: LINEAR + 0x1004n });
+    assert.deepEqual(result, { kind: 'fault', vector: PF, error: 3, linear: LINEAR + 0x1000n });
     assert.equal(machine.read(0x1_0ff8), 0n);
     machine.write(PT + 8, 0x1_5007n);
     machine.cpu.flushTlb('all');
