@@ -88,7 +88,6 @@ export class Client {
     }
     const matches = (message: Message): boolean => message.type === 'event' && (message as P.Event).event === name;
     const event = (await this.waitFor(matches, `event ${name}`)) as P.Event;
-    this.unread = [];
     return event.body;
   }
 
@@ -141,8 +140,11 @@ export class Client {
   private dispatch(message: Message): void {
     this.log.push(message);
     const index = this.waiting.findIndex(({ matches }) => matches(message));
-    if (index >= 0) this.waiting.splice(index, 1)[0]!.resolve(message);
-    else if (message.type === 'event') this.unread.push(message as P.Event);
+    if (index >= 0) {
+      // Whoever waits for an event is past the ones before it.
+      if (message.type === 'event') this.unread = [];
+      this.waiting.splice(index, 1)[0]!.resolve(message);
+    } else if (message.type === 'event') this.unread.push(message as P.Event);
   }
 }
 
