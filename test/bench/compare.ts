@@ -57,7 +57,9 @@ export async function compare({ guests, peers, runs, scale }: BenchArguments): P
     }
   }
   process.stderr.write('\n');
-  const checks = peers.includes('hyperstep') ? PROMISED.filter((g) => guests.includes(g)).flatMap((g) => checksOf(g, samples)) : [];
+  const checks = peers.includes('hyperstep')
+    ? PROMISED.filter((g) => guests.includes(g)).flatMap((g) => checksOf(g, samples))
+    : [];
   return { table: tableOf(samples, peers), checks, failures };
 }
 
@@ -95,13 +97,17 @@ function speed(byPeer: ReadonlyMap<PeerName, readonly Phase[]>, peer: PeerName):
 
 /** WebAssembly-to-JavaScript calls per million guest instructions. */
 function crossings(phases: readonly Phase[] | undefined): number | undefined {
-  const rates = (phases ?? []).flatMap(({ counters: c }) => (c === undefined ? [] : [(c.crossings / c.instructions) * 1e6]));
+  const rates = (phases ?? []).flatMap(({ counters: c }) =>
+    c === undefined ? [] : [(c.crossings / c.instructions) * 1e6],
+  );
   return rates.length === 0 ? undefined : median(rates);
 }
 
 /** Million guest instructions per second, to read the ratios by. */
 function rate(phases: readonly Phase[] | undefined): number | undefined {
-  const rates = (phases ?? []).flatMap(({ counters: c, seconds: s }) => (c === undefined ? [] : [c.instructions / s / 1e6]));
+  const rates = (phases ?? []).flatMap(({ counters: c, seconds: s }) =>
+    c === undefined ? [] : [c.instructions / s / 1e6],
+  );
   return rates.length === 0 ? undefined : median(rates);
 }
 
@@ -111,7 +117,12 @@ function tableOf(samples: Samples, peers: readonly PeerName[]): string {
   const cell = (value: number | undefined): string => (value === undefined ? '-' : rounded(value));
   const rows = [...samples].map(([key, byPeer]) => {
     const ours = byPeer.get('hyperstep');
-    return [...key.split(' '), ...others.map((peer) => cell(speed(byPeer, peer))), cell(crossings(ours)), cell(rate(ours))];
+    return [
+      ...key.split(' '),
+      ...others.map((peer) => cell(speed(byPeer, peer))),
+      cell(crossings(ours)),
+      cell(rate(ours)),
+    ];
   });
   return columns([head, ...rows]);
 }

@@ -42,7 +42,10 @@ export class DapClient {
 
   private next(what: string, accepts: Waiting['accepts']): Promise<DebugProtocol.ProtocolMessage> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`the adapter sent no ${what} in ${LIMIT_MS / 1000} s; ${this.errors}`)), LIMIT_MS);
+      const timer = setTimeout(
+        () => reject(new Error(`the adapter sent no ${what} in ${LIMIT_MS / 1000} s; ${this.errors}`)),
+        LIMIT_MS,
+      );
       this.waiting.push({
         accepts,
         resolve: (message) => {
@@ -55,7 +58,10 @@ export class DapClient {
 
   /** The next event of this name. To be called before what causes it. */
   event(name: string): Promise<DebugProtocol.ProtocolMessage> {
-    return this.next(`${name} event`, (message) => message.type === 'event' && (message as DebugProtocol.Event).event === name);
+    return this.next(
+      `${name} event`,
+      (message) => message.type === 'event' && (message as DebugProtocol.Event).event === name,
+    );
   }
 
   /** The body of the response; throws with the adapter's message where the request fails. */
@@ -69,8 +75,11 @@ export class DapClient {
     this.child.stdin.write(`Content-Length: ${Buffer.byteLength(text)}${SEPARATOR}${text}`);
     const response = (await answer) as DebugProtocol.Response;
     if (!response.success) {
-      const detail = (response.body as DebugProtocol.ErrorResponse['body'] | undefined)?.error?.format;
-      throw new Error(`${command} failed: ${detail ?? response.message}`);
+      const error = (response.body as DebugProtocol.ErrorResponse['body'] | undefined)?.error;
+      const text = (error?.format ?? response.message ?? '').replace(/\{(\w+)\}/g, (_, name: string) =>
+        String(error?.variables?.[name]),
+      );
+      throw new Error(`${command} failed: ${text}`);
     }
     return response.body as Body;
   }

@@ -3,8 +3,10 @@
  * entry (with the start of the adapter's process), a step until it has stopped again, a page walk until its answer, and the
  * adapter's memory when a guest has touched all of its 64 MiB.
  */
+import path from 'node:path';
 import { fromRoot } from '../../scripts/lib/root.ts';
 import type { CustomRequests } from '../../debug-adapter/protocol/requests.ts';
+import { WORKSPACE_ATTRIBUTE, type LaunchAttributes } from '../../debug-adapter/protocol/launch.ts';
 import { DapClient } from './dap-client.ts';
 import type { Check } from './limits.ts';
 import { percentile95 } from './statistics.ts';
@@ -41,7 +43,13 @@ export async function measureDap(): Promise<readonly Check[]> {
     limit,
     unit: ' ms',
   });
-  const memory: Check = { name: 'adapter with a 64 MiB guest, peak RSS', value: megabytes ?? NaN, kind: 'below', limit: LIMITS.megabytes, unit: ' MB' };
+  const memory: Check = {
+    name: 'adapter with a 64 MiB guest, peak RSS',
+    value: megabytes ?? NaN,
+    kind: 'below',
+    limit: LIMITS.megabytes,
+    unit: ' MB',
+  };
   return [
     milliseconds('launch to stopped on entry', launches, LIMITS.launchMs),
     milliseconds('step', steps, LIMITS.stepMs),
@@ -54,14 +62,17 @@ export async function measureDap(): Promise<readonly Check[]> {
 async function launch(program: string, stopOnEntry: boolean): Promise<DapClient> {
   const client = new DapClient(ADAPTER);
   await client.request('initialize', { adapterID: 'hyperstep', linesStartAt1: true, columnsStartAt1: true });
-  const initialized = client.event('initialized');
   const stopped = client.event(stopOnEntry ? 'stopped' : 'terminated');
-  const launched = client.request('launch', { program, memory: '64M', stopOnEntry });
-  await initialized;
-  await client.request('setFunctionBreakpoints', { breakpoints: stopOnEntry ? [{ name: IN_LONG_MODE }] : [] });
-  await client.request('configurationDone');
-  await launched;
-  await stopped;
+  const configured = client.event('initialized').then(async () => {
+    await client.request('setFunctionBreakpoints', { breakpoints: stopOnEntry ? [{ name: IN_LONG_MODE }] : [] });
+    await client.request('configurationDone');
+  });
+  const attributes: LaunchAttributes = { program, memory: '64M', stopOnEntry };
+  await Promise.all([
+    client.request('launch', { ...attributes, [WORKSPACE_ATTRIBUTE]: path.dirname(path.dirname(program)) }),
+    configured,
+    stopped,
+  ]);
   return client;
 }
 
@@ -83,11 +94,15 @@ async function stepAndWalk(): Promise<{ readonly steps: readonly number[]; reado
   await reached;
   for (let i = 0; i < STEPS / 2; i++) await step();
   for (let i = 0; i < WALKS; i++) {
-    const args: CustomRequests['hyperstep/pageWalk']['arguments'] = { threadId: THREAD, address: WALKED[i % WALKED.length]! };
+    const args: CustomRequests['hyperstep/pageWalk']['arguments'] = {
+      threadId: THREAD,
+      address: WALKED[i % WALKED.length]!,
+    };
     const from = performance.now();
     const body = await client.request<CustomRequests['hyperstep/pageWalk']['body']>('hyperstep/pageWalk', args);
     walks.push(performance.now() - from);
-    if (body.steps.length === 0 || !body.nested) throw new Error(`the walk of ${args.address} is no nested one: ${JSON.stringify(body)}`);
+    if (body.steps.length === 0 || !body.nested)
+      throw new Error(`the walk of ${args.address} is no nested one: ${JSON.stringify(body)}`);
   }
   client.end();
   return { steps, walks };

@@ -39,8 +39,12 @@ export function buildGuests(guests: readonly string[], kinds: readonly GuestFile
   const hashes = path.join(folder, 'hashes.h');
   if (!existsSync(hashes)) writeFileSync(hashes, hashReferences(scale));
   const goals = guests.flatMap((guest) => kinds.map((kind) => guestPath(guest, kind, scale)));
-  const make = spawnSync('make', ['-s', '-C', fromRoot('test', 'bench', 'guests'), `B=${folder}`, `SCALE=${scale}`, ...goals], {
-    encoding: 'utf8',
-  });
+  const make = spawnSync(
+    'make',
+    ['-s', '-C', fromRoot('test', 'bench', 'guests'), `B=${folder}`, `SCALE=${scale}`, ...goals],
+    {
+      encoding: 'utf8',
+    },
+  );
   if (make.status !== 0) throw new Error(`the guests could not be built:\n${make.stdout}${make.stderr}`);
 }

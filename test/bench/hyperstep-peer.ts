@@ -28,7 +28,8 @@ function print(bytes: Uint8Array, source: string): void {
   for (const byte of bytes) {
     line += String.fromCharCode(byte);
     if (byte !== NEWLINE) continue;
-    if (/^#[BE] /.test(line)) writeSync(1, `#C instructions=${machine.instructionsRetired} crossings=${machine.crossings}\n`);
+    if (/^#[BE] /.test(line))
+      writeSync(1, `#C instructions=${machine.instructionsRetired} crossings=${machine.crossings}\n`);
     writeSync(1, line);
     line = '';
   }
@@ -38,8 +39,10 @@ for (;;) {
   const stop = machine.run({ maxInstructions: SLICE, ignoreFirstBreakpoint: false, handlerSteps: 'run' });
   if (stop.kind === 'budget') continue;
   if (stop.kind !== 'power-off') {
-    const detail = JSON.stringify(stop, (_, value: unknown) => (typeof value === 'bigint' ? `${value.toString(16)}h` : value));
-    writeSync(1, `${line}\n#ERR ${detail} rip=${machine.inspect.register(0, 'rip').toString(16)}h\n`);
+    const detail = JSON.stringify(stop, (_, value: unknown) =>
+      typeof value === 'bigint' ? `${value.toString(16)}h` : value,
+    );
+    writeSync(1, `${line}\n#ERR ${detail} rip=${machine.inspect.register(0, 'RIP').toString(16)}h\n`);
   }
   break;
 }

@@ -9,7 +9,8 @@ export interface Check {
   readonly unit: string;
 }
 
-export const passes = ({ value, kind, limit }: Check): boolean => (kind === 'at least' ? value >= limit : value < limit);
+export const passes = ({ value, kind, limit }: Check): boolean =>
+  kind === 'at least' ? value >= limit : value < limit;
 
 /** `name value limit PASS|FAIL`, in columns. */
 export function formatChecks(checks: readonly Check[]): string {

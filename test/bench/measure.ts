@@ -1,6 +1,6 @@
 /** Runs one peer on one guest and times the guest's phases from outside, by the lines `#B phase` and `#E phase` on its console. */
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { threadSeconds } from './cpu-time.ts';
 import type { PeerCommand } from './peers.ts';
 
 export interface Counters {
@@ -35,7 +35,6 @@ interface Instant {
   readonly threads: ReadonlyMap<string, number>;
 }
 
-const NANOSECONDS = 1e9;
 /** What is kept of a peer's other output, to explain a failure. */
 const TAIL_CHARACTERS = 600;
 
@@ -64,8 +63,10 @@ export function measure(command: PeerCommand, limitSeconds: number): Promise<Run
       const [, kind, rest = ''] = found;
       const [name = '', verdict = ''] = rest.split(' ');
       if (kind === 'C') counters = countersOf(rest);
-      else if (kind === 'DONE') done = rest;
-      else if (kind === 'ERR' || kind === 'FATAL') complaints.push(text.trim());
+      else if (kind === 'DONE') {
+        done = rest;
+        if (command.stopAtDone === true) child.kill('SIGKILL');
+      } else if (kind === 'ERR' || kind === 'FATAL') complaints.push(text.trim());
       else if (kind === 'B') {
         begun = now;
         countersAtBegin = counters;
@@ -89,8 +90,10 @@ export function measure(command: PeerCommand, limitSeconds: number): Promise<Run
     child.on('error', (error) => complaints.push(error.message));
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      if (done !== 'ok') complaints.push(`${done === undefined ? 'no #DONE' : `#DONE ${done}`} (ended with ${code ?? signal})`);
-      const failure = complaints.length === 0 ? undefined : [...complaints, done === 'ok' ? '' : tail.trim()].join('; ');
+      if (done !== 'ok')
+        complaints.push(`${done === undefined ? 'no #DONE' : `#DONE ${done}`} (ended with ${code ?? signal})`);
+      const failure =
+        complaints.length === 0 ? undefined : [...complaints, done === 'ok' ? '' : tail.trim()].join('; ');
       resolve({ phases, failure });
     });
   });
@@ -110,19 +113,4 @@ const difference = (a: Counters, b: Counters): Counters => ({
 function secondsBetween(from: Instant, to: Instant): number {
   const busiest = Math.max(0, ...[...to.threads].map(([thread, seconds]) => seconds - (from.threads.get(thread) ?? 0)));
   return busiest > 0 ? busiest : to.wall - from.wall;
-}
-
-/** Empty where there is no /proc, or the process has ended. */
-function threadSeconds(pid: number | undefined): ReadonlyMap<string, number> {
-  const seconds = new Map<string, number>();
-  if (pid === undefined) return seconds;
-  try {
-    for (const thread of readdirSync(`/proc/${pid}/task`)) {
-      const [running] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ');
-      seconds.set(thread, Number(running) / NANOSECONDS);
-    }
-  } catch {
-    seconds.clear();
-  }
-  return seconds;
 }
