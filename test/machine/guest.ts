@@ -1,0 +1,85 @@
+/** Machines for tests: a program from source text or from the samples, and the runs that tests ask for. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { assembleProgram, createMachine } from '../../debug-adapter/engine/index.ts';
+import type { CodeBits, Program } from '../../debug-adapter/engine/base/program.ts';
+import type { Machine, MachineMode, RunRequest, Stop, StopConditions } from '../../debug-adapter/engine/index.ts';
+import { samplePath } from '../programs/samples.ts';
+
+const MEMORY_BYTES = 8 << 20;
+/** What the samples' launch presets give them at least. */
+const SAMPLE_MEMORY_BYTES = 32 << 20;
+export const ORIGIN = 0x1_0000;
+
+/** A machine, what it printed so far, and where the labels of its program are. */
+export interface Guest {
+  readonly machine: Machine;
+  readonly program: Program;
+  console(): string;
+  label(name: string): bigint;
+}
+
+const IGNORES: StopConditions = {
+  breakpoints: new Set(),
+  watchpoints: [],
+  vmExit: () => false,
+  exception: () => false,
+  vmEntryFailure: false,
+};
+
+/** Conditions that stop for nothing but what is named. */
+export const stopsFor = (conditions: Partial<StopConditions>): StopConditions => ({ ...IGNORES, ...conditions });
+
+export function programOf(file: string, source: string): Program {
+  const { program, diagnostics } = assembleProgram({
+    file,
+    source,
+    readInclude(path, from) {
+      const included = resolve(dirname(from), path);
+      return { file: included, source: readFileSync(included, 'utf8') };
+    },
+  });
+  assert.ok(program, diagnostics.map(({ line, message }) => `${line}: ${message}`).join('\n'));
+  return program;
+}
+
+export function start(program: Program, mode: MachineMode = 'bare', memoryBytes = MEMORY_BYTES): Guest {
+  const printed: number[] = [];
+  const machine = createMachine({ program, mode, memoryBytes, onConsole: (bytes) => printed.push(...bytes) });
+  return {
+    machine,
+    program,
+    console: () => Buffer.from(printed).toString('latin1'),
+    label(name) {
+      const symbol = program.symbols.find((candidate) => candidate.name === name);
+      assert.ok(symbol, `no label ${name}`);
+      return symbol.address;
+    },
+  };
+}
+
+export const startSample = (program: string, mode: MachineMode = 'bare'): Guest =>
+  start(programOf(samplePath(program), readFileSync(samplePath(program), 'utf8')), mode, SAMPLE_MEMORY_BYTES);
+
+/** A flat program at 10000h (7000h in 16-bit code, where offsets are short), entered at its first byte. */
+export function startCode(bits: CodeBits, source: string, mode: MachineMode = 'bare'): Guest {
+  const origin = bits === 16 ? 0x7000 : ORIGIN;
+  return start(programOf('test.asm', `bits ${bits}\norg ${origin}\n${source}\n`), mode);
+}
+
+export const budget = (maxInstructions: number, more: Partial<RunRequest> = {}): RunRequest => ({
+  maxInstructions,
+  ignoreFirstBreakpoint: false,
+  handlerSteps: 'run',
+  ...more,
+});
+
+/** Runs until something other than the budget stops it; fails if that takes more instructions than expected. */
+export function runToStop(machine: Machine, mostInstructions = 10_000_000): Stop {
+  for (;;) {
+    const stop = machine.run(budget(1_000_000));
+    if (stop.kind !== 'budget') return stop;
+    assert.ok(machine.instructionsRetired < mostInstructions, `still running after ${mostInstructions} instructions`);
+  }
+}
