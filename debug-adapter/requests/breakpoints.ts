@@ -63,7 +63,7 @@ export const breakpointRequests: Handlers<
     const wanted = (args.breakpoints ?? []).map((each) => ({ line: each.line, ...options(each) }));
     session.wishes.sources.set(file, wanted);
     if (!session.launched) return { breakpoints: waiting(wanted.length) };
-    const breakpoints = session.target.breakpoints.setSource(file, wanted).map(toBreakpoint);
+    const breakpoints = session.target.breakpoints.setSource(session.target.sourceFile(file), wanted).map(toBreakpoint);
     changed(session);
     return { breakpoints };
   },
@@ -152,7 +152,7 @@ export const breakpointRequests: Handlers<
   },
 
   breakpointLocations: (session, args) => {
-    const lines = session.target.symbols.codeLines(args.source.path ?? '');
+    const lines = session.target.symbols.codeLines(session.target.sourceFile(args.source.path ?? ''));
     const last = args.endLine ?? args.line;
     return { breakpoints: lines.filter((line) => line >= args.line && line <= last).map((line) => ({ line })) };
   },

@@ -47,30 +47,26 @@ export const executionRequests: Handlers<
 
   gotoTargets: (session, args) => {
     const { symbols } = session.target;
-    const file = args.source.path ?? '';
+    const file = session.target.sourceFile(args.source.path ?? '');
     const span = symbols.codeAtOrAfter(file, args.line)[0];
     if (!span)
       throw new UserError(`There is no code at or after line ${args.line} of ${file === '' ? 'this source' : file}.`);
-    const label = symbols.describe(span.address) ?? `0x${span.address.toString(16)}`;
-    return {
-      targets: [
-        {
-          id: Number(span.address),
-          label,
-          line: span.line,
-          instructionPointerReference: `0x${span.address.toString(16)}`,
-        },
-      ],
-    };
+    const address = `0x${span.address.toString(16)}`;
+    // An address may need 64 bits, which a number does not have: the id is the place in the line table.
+    const id = symbols.lineIndex(span.address);
+    const label = symbols.describe(span.address) ?? address;
+    return { targets: [{ id, label, line: span.line, instructionPointerReference: address }] };
   },
 
   goto: (session, args) => {
-    const { machine } = session.stopped;
+    const { machine, symbols } = session.stopped;
+    const span = symbols.lines[args.targetId];
+    if (!span) throw new UserError(`There is no target ${args.targetId}.`);
     if (machine.handler)
       throw new UserError('A VM exit is being handled: step out of the handler before moving the guest.');
     const cpu = session.cpuOf(args.threadId);
     const view = new ProcessorView(machine, cpu);
-    const offset = BigInt(args.targetId) - view.segmentBase('CS');
+    const offset = span.address - view.segmentBase('CS');
     if (offset < 0n)
       throw new UserError('This line lies below the base of CS: it cannot be reached without a far jump.');
     const problem = machine.setRegister(cpu, 'RIP', offset);

@@ -9,9 +9,9 @@ export const sourceRequests: Handlers<Session, 'loadedSources' | 'source'> = {
   loadedSources: (session) => ({ sources: session.target.symbols.files.map(sourceOf) }),
 
   source: (session, args) => {
-    const file = args.source?.path;
-    if (file === undefined || !session.target.symbols.files.includes(file)) {
-      throw new UserError(`${file ?? 'This source'} is not part of the program that is being debugged.`);
+    const file = session.target.sourceFile(args.source?.path ?? '');
+    if (!session.target.symbols.files.includes(file)) {
+      throw new UserError(`${file === '' ? 'This source' : file} is not part of the program that is being debugged.`);
     }
     try {
       return { content: readFileSync(file, 'utf8'), mimeType: 'text/x-asm' };

@@ -112,7 +112,7 @@ export class Session {
   /** Breakpoints that were set before, in a program that may have changed. */
   private arm(target: Target): void {
     const { sources, functions, instructions, data, filters } = this.wishes;
-    for (const [file, wanted] of sources) target.breakpoints.setSource(file, wanted);
+    for (const [file, wanted] of sources) target.breakpoints.setSource(target.sourceFile(file), wanted);
     target.breakpoints.setFunctions(functions);
     target.breakpoints.setInstructions(instructions);
     target.breakpoints.setData(data);
@@ -233,7 +233,7 @@ export class Session {
     const text = describeStop(stop, target.symbols);
     const planned = outcome.planned && stop.kind !== 'vm-exit' && stop.kind !== 'handler-step';
     if (stop.kind === 'vm-entry-failure') {
-      this.output(`${failureLines(stop.report, target.symbols).join('\n')}\n`, 'important');
+      this.output(`${failureLines(stop.report, target.symbols).join('\n')}\n`, 'stderr');
     }
     this.sendStopped(
       target,

@@ -52,6 +52,14 @@ export class Target {
     return path.basename(this.launch.program);
   }
 
+  /** The program's own spelling of a path: Windows compares without case. */
+  sourceFile(file: string): string {
+    const { files } = this.symbols;
+    if (process.platform !== 'win32' || files.includes(file)) return file;
+    const wanted = path.normalize(file).toLowerCase();
+    return files.find((each) => path.normalize(each).toLowerCase() === wanted) ?? file;
+  }
+
   /** The call stack of one processor, the same objects until the machine runs or is changed. */
   stack(cpu: number): readonly Frame[] {
     let frames = this.frames.get(cpu);
