@@ -35,6 +35,8 @@ export const QUIET_SETTINGS: Settings = {
   'window.commandCenter': false,
   'workbench.colorTheme': 'Dark Modern',
   'workbench.enableExperiments': false,
+  'workbench.preferredDarkColorTheme': 'Dark Modern',
+  'workbench.preferredLightColorTheme': 'Light 2026',
   'workbench.reduceMotion': 'on',
   'workbench.secondarySideBar.defaultVisibility': 'hidden',
   'workbench.startupEditor': 'none',

@@ -41,6 +41,7 @@ describe('02-tinyos under the built-in hypervisor', () => {
     const breakpoints = await workbench().pane('Breakpoints').expand();
     await stopWhen(breakpoints, workbench(), 'VM exit: CPUID', 'rax == 0x80000001');
     await showOnly(workbench(), ['Call Stack', 'VM Exits', 'VMCS']);
+    await workbench().pane('VMCS').waitForRow('VMCS at');
     await workbench().press('F5');
     const exits = workbench().pane('VM Exits');
     await exits.waitForRow(/CPUID.*leaf 80000001h/);
@@ -50,6 +51,7 @@ describe('02-tinyos under the built-in hypervisor', () => {
   it('shows the VMCS of that moment', async () => {
     const vmcs = workbench().pane('VMCS');
     await vmcs.waitForRow(/VMCS at 0x[0-9a-f]+.*launched/);
+    await vmcs.waitForRow(/Changed since the last stop.*\d+ fields/);
     await resizePane(workbench(), 'Call Stack', 110);
     await resizePane(workbench(), 'VM Exits', 250);
     await vmcs.expandRow('Exit information');

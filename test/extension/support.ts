@@ -59,7 +59,13 @@ export class Debugger {
     this.#stops = [];
     await action();
     const stop = await until('a stop', () => this.#stops[0]);
-    await until('the active session', () => vscode.debug.activeDebugSession);
+    // Commands act on the frame in focus, which the workbench asks for after the event.
+    await until('the frame in focus', () => {
+      const item = vscode.debug.activeStackItem;
+      return item instanceof vscode.DebugStackFrame && item.session === vscode.debug.activeDebugSession
+        ? item
+        : undefined;
+    });
     return stop;
   }
 
