@@ -2,15 +2,7 @@ import assert from 'node:assert/strict';
 import { fromRoot } from '../../scripts/lib/root.ts';
 import { useWorkbench } from '../harness/vscode.ts';
 import { readSample } from '../programs/samples.ts';
-import {
-  hidePanes,
-  resizePane,
-  restPointer,
-  showOnly,
-  startConfiguration,
-  stopWhen,
-  widenSideBar,
-} from './side-bar.ts';
+import { resizePane, restPointer, showOnly, startConfiguration, stopWhen, widenSideBar } from './side-bar.ts';
 
 const PROGRAM = '02-tinyos/tinyos.asm';
 const CONFIGURATION = '02-tinyos: in a virtual machine';
