@@ -123,10 +123,15 @@ export class Processor implements Cpu {
 
   // Linear memory.
 
+  /** Told of every access made here, while a debugger watches memory; emitted code reports its own. */
+  accessed: ((linear: bigint, bytes: number, access: 'read' | 'write') => void) | undefined;
+
   readLinear(linear: bigint, bytes: Bytes): bigint {
+    this.accessed?.(linear, bytes, 'read');
     return this.read(linear, bytes, (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege);
   }
   writeLinear(linear: bigint, bytes: Bytes, value: bigint): void {
+    this.accessed?.(linear, bytes, 'write');
     this.write(linear, bytes, value, (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege);
   }
   checkWritable(linear: bigint, bytes: number): void {
@@ -135,9 +140,11 @@ export class Processor implements Cpu {
     if (Number(linear & 0xfffn) + bytes > PAGE_BYTES) this.host(this.lastPage(linear, bytes), WRITE, privilege);
   }
   readSystem(linear: bigint, bytes: Bytes): bigint {
+    this.accessed?.(linear, bytes, 'read');
     return this.read(linear, bytes, SUPERVISOR);
   }
   writeSystem(linear: bigint, bytes: Bytes, value: bigint): void {
+    this.accessed?.(linear, bytes, 'write');
     this.write(linear, bytes, value, SUPERVISOR);
   }
 

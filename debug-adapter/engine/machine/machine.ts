@@ -85,7 +85,9 @@ export class HyperstepMachine implements Machine {
       },
       hooks: {
         interceptException: (event) => this.conditions.exception(this.faultOf(event)),
-        accessed: (low, high, bytes, access) => this.accessed(low, high, bytes, access),
+        accessed: (low, high, bytes, access) =>
+          this.conditions.watchpoints.length > 0 &&
+          this.accessed((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0), bytes, access),
       },
       vmxEvents: {
         exit: (exit, guestRip, guestLinearRip) => this.vmExit(exit, guestRip, guestLinearRip),
@@ -181,9 +183,7 @@ export class HyperstepMachine implements Machine {
     };
   }
 
-  private accessed(low: number, high: number, bytes: number, access: 'read' | 'write'): boolean {
-    if (this.conditions.watchpoints.length === 0) return false;
-    const linear = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+  private accessed(linear: bigint, bytes: number, access: 'read' | 'write'): boolean {
     const hit = this.conditions.watchpoints.find((point) => touches(point, linear, bytes, access));
     if (hit === undefined) return false;
     this.stopSoon({ kind: 'watchpoint', id: hit.id, linear, access });
@@ -203,6 +203,10 @@ export class HyperstepMachine implements Machine {
       new Set([...this.conditions.breakpoints].map((linear) => Number(linear & 0xfffn))),
     );
     cpu.translation.watchPages(this.conditions.watchpoints.flatMap(pagesOf));
+    cpu.accessed =
+      this.conditions.watchpoints.length > 0
+        ? (linear, bytes, access) => void this.accessed(linear, bytes, access)
+        : undefined;
   }
 
   run(request: RunRequest): Stop {
