@@ -60,8 +60,11 @@ export async function stopWhen(
   const row = await breakpoints.waitForRow(filter);
   await row.hover();
   await row.locator('.action-label[aria-label^="Edit Condition"]').click();
-  await page.keyboard.type(condition);
-  await page.keyboard.press('Enter');
+  const input = page.locator(
+    '.pane:has(> .pane-header[aria-label^="Breakpoints"]) .monaco-list .monaco-inputbox input',
+  );
+  await input.fill(condition);
+  await input.press('Enter');
   await breakpoints.waitForRow(condition);
   await row.locator('[role="checkbox"]').click();
 }
