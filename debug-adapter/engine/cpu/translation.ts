@@ -147,8 +147,8 @@ export class Translation {
       (registers.smep ? 1 << 4 : 0) |
       (registers.smap ? 1 << 5 : 0) |
       (registers.executeDisable ? 1 << 6 : 0);
-    const tag = this.spaces.tagOf(key);
-    state.set32(LAYOUT.tlbTag, tag | privilegeAt(state, state.cpl));
+    const tag = this.spaces.tagOf(key) | privilegeAt(state, state.cpl);
+    state.set32(LAYOUT.tlbTag, tag);
     state.set32(LAYOUT.tlbMix, tlbMix(tag));
   }
 

@@ -60,6 +60,14 @@ export class CodeCache {
     return found;
   }
 
+  /** Whether the instruction at `pageOffset` of a frame has been decoded, and lies in that frame alone. */
+  has(frame: number, pageOffset: number, bits: CodeBits): boolean {
+    const page = this.words[this.tableSlot(frame, MODE_OF_BITS[bits])];
+    if (page === 0) return false;
+    const record = this.words[(page >> 2) + pageOffset];
+    return record !== 0 && this.view.getUint16(record + RECORD.savedHandler, true) !== PSEUDO_HANDLER.CROSS;
+  }
+
   length(record: number): number {
     return this.view.getUint8(record + RECORD.length);
   }
@@ -173,6 +181,21 @@ export class CodeCache {
     if (from === undefined) return;
     this.crossings.delete(frame);
     for (const first of from) if (first !== frame) this.drop(first);
+  }
+
+  /**
+   * As `drop`, for a store into decoded code: it will be decoded again soon, so the frame stays marked as code. Where it is
+   * not, `isEmpty` tells at the next store.
+   */
+  dropForStore(frame: number): void {
+    this.drop(frame);
+    this.codeFrames[frame] = 1;
+  }
+
+  /** Whether nothing decoded lies in the frame. */
+  isEmpty(frame: number): boolean {
+    for (let mode = 0; mode < MODES; mode++) if (this.words[this.tableSlot(frame, mode)] !== 0) return false;
+    return !this.crossings.has(frame);
   }
 
   flushAll(): void {

@@ -262,6 +262,9 @@ export class Executor {
     const linear = state.linearRip;
     const host = this.hostOfCode(linear);
     const inPage = host & (PAGE_BYTES - 1);
+    const frame = this.physical.frameAt(host);
+    // Often only the translation was missing.
+    if (this.cache.has(frame, inPage, bits)) return;
     const available = PAGE_BYTES - inPage;
     let instruction = decode(this.physical.bytes, host, available, 0n, bits);
     let crossing: Crossing | undefined;
@@ -273,7 +276,6 @@ export class Executor {
       instruction = decode(this.scratch, 0, MAX_INSTRUCTION_BYTES, 0n, bits);
       crossing = { frame: this.physical.frameAt(next), host: next & -PAGE_BYTES };
     }
-    const frame = this.physical.frameAt(host);
     this.protect(frame);
     if (crossing) this.protect(crossing.frame);
     this.cache.add(frame, inPage, bits, instruction, crossing);
@@ -435,9 +437,12 @@ export class Executor {
   private writeFrame(host: number, bytes: number): boolean {
     const frame = this.physical.frameAt(host);
     let dropped = false;
-    if (this.physical.codeFrames[frame] !== 0 && this.cache.overlaps(frame, host & (PAGE_BYTES - 1), bytes)) {
-      this.cache.drop(frame);
-      dropped = true;
+    if (this.physical.codeFrames[frame] !== 0) {
+      if (this.cache.isEmpty(frame)) this.physical.codeFrames[frame] = 0;
+      else if (this.cache.overlaps(frame, host & (PAGE_BYTES - 1), bytes)) {
+        this.cache.dropForStore(frame);
+        dropped = true;
+      }
     }
     const from = this.state.base + LAYOUT.transfer;
     const memory = this.physical.bytes;

@@ -47,7 +47,7 @@ export function emitInterpreter(options: InterpreterOptions): Uint8Array {
   const outlined = new Map<number, number>();
   for (const handler of HANDLERS) {
     if (options.dispatch === 'all' || endsInControl(handler)) continue;
-    if (options.dispatch === 'hot' && handler.row.hot === true) continue;
+    if (options.dispatch === 'hot' && isHot(handler)) continue;
     outlined.set(handler.number, emitOutlined(module, handler, slow, options.tlbBase));
   }
   emitMain(module, options, slow, lookup, ripOf, outlined);
@@ -57,6 +57,16 @@ export function emitInterpreter(options: InterpreterOptions): Uint8Array {
 /** Branches choose the next record themselves: they must be in the main function. */
 function endsInControl(handler: Handler): boolean {
   return /^(j|loop|call|ret)/.test(handler.row.name);
+}
+
+/**
+ * The main function has room for few handlers: V8 allocates the registers of a function with more than 8,192 virtual
+ * registers by a quicker method, and everything in it is then half as fast. So it has the forms that gain most from being
+ * there: those that do little besides being dispatched, and the memory operands of what moves data.
+ */
+function isHot({ row, operands }: Handler): boolean {
+  if (row.hot === undefined) return false;
+  return row.hot === 'always' || (row.bytes >= 4 && operands.every((operand) => operand.kind !== 'memory'));
 }
 
 function meaningOf(handler: Handler, builder: InterpreterBuilder, exits: Exits): void {
@@ -328,87 +338,89 @@ function emitMain(
           f.memory('i32_load16_u', RECORD.handler);
           f.set(handler);
           f.loop((dispatch) => {
-            const exits = mainExits(
-              f,
-              { cpu, record, previous, budget, withheld, repeats, outcome },
-              { enter, next, exit, exitHere },
-            );
+            const locals: MainLocals = { cpu, record, previous, budget, withheld, repeats, outcome };
+            const labels: MainLabels = { enter, next, exit, exitHere };
+            const exits = mainExits(f, locals, labels);
             const builder = new InterpreterBuilder(f, cpu, record, exits, slow, options.tlbBase);
-            const link = (field: number, offset: () => void) => () => {
-              addTo(f, budget, 1);
-              f.get(cpu);
-              f.get(cpu);
-              f.get(record);
-              f.get(previous);
-              f.call(ripOf);
-              f.memory('i64_store', LAYOUT.rip);
-              f.get(cpu);
-              f.call(lookup);
-              f.tee(record);
-              f.op('i32_eqz');
-              f.if(() => {
-                if (field === RECORD.target) emitBranchLimit(f, { cpu, record, previous, outcome }, exitHere);
-                f.i32(OUTCOME.MISS);
-                f.set(outcome);
-                f.br(exit);
-              });
-              // Link only within one page at one linear address: everything else is looked up each time.
-              offset();
-              f.i64(4096n);
-              f.op('i64_lt_u');
-              f.get(record);
-              f.memory('i32_load', RECORD.page);
-              f.get(previous);
-              f.memory('i32_load', RECORD.page);
-              f.op('i32_eq');
-              f.op('i32_and');
-              f.if(() => {
-                f.get(previous);
-                f.get(record);
-                f.memory('i32_store', field);
-              });
-              f.br(next);
-            };
-            const cases: (() => void)[] = [];
-            cases[PSEUDO_HANDLER.LINK_NEXT] = link(RECORD.next, () => {
-              f.get(previous);
-              f.memory('i64_load16_u', RECORD.pageOffset);
-              f.get(previous);
-              f.memory('i64_load8_u', RECORD.length);
-              f.op('i64_add');
-            });
-            cases[PSEUDO_HANDLER.LINK_TARGET] = link(RECORD.target, () => {
-              f.get(previous);
-              f.memory('i64_load', RECORD.immediate);
-            });
-            cases[PSEUDO_HANDLER.SYSTEM] = () => exits.outcome(OUTCOME.SYSTEM);
-            cases[PSEUDO_HANDLER.BREAKPOINT] = () => {
-              addTo(f, budget, 1);
-              exits.outcome(OUTCOME.BREAKPOINT);
-            };
-            cases[PSEUDO_HANDLER.CROSS] = () => {
-              emitCrossCheck(f, cpu, record, options, () => {
+            f.block((outlinedDone) => {
+              const link = (field: number, offset: () => void) => () => {
                 addTo(f, budget, 1);
-                exits.outcome(OUTCOME.MISS);
+                f.get(cpu);
+                f.get(cpu);
+                f.get(record);
+                f.get(previous);
+                f.call(ripOf);
+                f.memory('i64_store', LAYOUT.rip);
+                f.get(cpu);
+                f.call(lookup);
+                f.tee(record);
+                f.op('i32_eqz');
+                f.if(() => {
+                  if (field === RECORD.target) emitBranchLimit(f, { cpu, record, previous, outcome }, exitHere);
+                  f.i32(OUTCOME.MISS);
+                  f.set(outcome);
+                  f.br(exit);
+                });
+                // Link only within one page at one linear address: everything else is looked up each time.
+                offset();
+                f.i64(4096n);
+                f.op('i64_lt_u');
+                f.get(record);
+                f.memory('i32_load', RECORD.page);
+                f.get(previous);
+                f.memory('i32_load', RECORD.page);
+                f.op('i32_eq');
+                f.op('i32_and');
+                f.if(() => {
+                  f.get(previous);
+                  f.get(record);
+                  f.memory('i32_store', field);
+                });
+                f.br(next);
+              };
+              const cases: (() => void)[] = [];
+              cases[PSEUDO_HANDLER.LINK_NEXT] = link(RECORD.next, () => {
+                f.get(previous);
+                f.memory('i64_load16_u', RECORD.pageOffset);
+                f.get(previous);
+                f.memory('i64_load8_u', RECORD.length);
+                f.op('i64_add');
               });
-              f.get(record);
-              f.memory('i32_load16_u', RECORD.crossHandler);
-              f.set(handler);
-              f.br(dispatch);
-            };
-            for (const entry of HANDLERS) {
-              const functionIndex = outlined.get(entry.number);
-              cases[entry.number] =
-                functionIndex === undefined
-                  ? () => meaningOf(entry, builder, exits)
-                  : () =>
-                      callOutlined(f, functionIndex, { cpu, record, repeats, outcome, budget, withheld }, exits, {
-                        next,
-                        exit,
-                        exitHere,
-                      });
-            }
-            f.switch(() => f.get(handler), cases);
+              cases[PSEUDO_HANDLER.LINK_TARGET] = link(RECORD.target, () => {
+                f.get(previous);
+                f.memory('i64_load', RECORD.immediate);
+              });
+              cases[PSEUDO_HANDLER.SYSTEM] = () => exits.outcome(OUTCOME.SYSTEM);
+              cases[PSEUDO_HANDLER.BREAKPOINT] = () => {
+                addTo(f, budget, 1);
+                exits.outcome(OUTCOME.BREAKPOINT);
+              };
+              cases[PSEUDO_HANDLER.CROSS] = () => {
+                emitCrossCheck(f, cpu, record, options, () => {
+                  addTo(f, budget, 1);
+                  exits.outcome(OUTCOME.MISS);
+                });
+                f.get(record);
+                f.memory('i32_load16_u', RECORD.crossHandler);
+                f.set(handler);
+                f.br(dispatch);
+              };
+              for (const entry of HANDLERS) {
+                const functionIndex = outlined.get(entry.number);
+                cases[entry.number] =
+                  functionIndex === undefined
+                    ? () => meaningOf(entry, builder, exits)
+                    : () => {
+                        f.get(cpu);
+                        f.get(record);
+                        f.call(functionIndex);
+                        f.set(outcome);
+                        f.br(outlinedDone);
+                      };
+              }
+              f.switch(() => f.get(handler), cases);
+            });
+            afterOutlined(f, locals, exits, labels);
           });
         });
       });
@@ -531,18 +543,10 @@ function mainExits(f: FunctionWriter, locals: MainLocals, labels: MainLabels): E
   };
 }
 
-function callOutlined(
-  f: FunctionWriter,
-  functionIndex: number,
-  locals: Omit<MainLocals, 'previous'>,
-  exits: Exits,
-  labels: Omit<MainLabels, 'enter'>,
-): void {
-  const { cpu, record, outcome } = locals;
-  f.get(cpu);
-  f.get(record);
-  f.call(functionIndex);
-  f.tee(outcome);
+/** What follows every outlined handler, once for all of them: its OUTCOME is in `outcome`. */
+function afterOutlined(f: FunctionWriter, locals: MainLocals, exits: Exits, labels: MainLabels): void {
+  const { outcome } = locals;
+  f.get(outcome);
   f.if(() => {
     const on = (code: number, then: () => void) => {
       f.get(outcome);

@@ -81,7 +81,7 @@ const twoOperand = ARITHMETIC.flatMap(({ iced, sdm, result, flags, discards }) =
     codes: twoOperandCodes(iced, bytes),
     shapes: TWO_OPERAND_SHAPES,
     sdm,
-    hot: true,
+    hot: 'registers',
     meaning(b, [target, source]) {
       const right = b.read(source);
       if (discards) {
@@ -118,7 +118,7 @@ const test = forSizes(ALL_BYTES, (bytes) => {
       ['memory', 'immediate'],
     ],
     sdm: 'Vol. 2B, "TEST—Logical Compare"',
-    hot: true,
+    hot: 'registers',
     meaning: (b, [left, right]) => flagsOfLogic(b, bytes, b.binary('and', b.read(left), b.read(right))),
   };
 });
@@ -131,7 +131,7 @@ const step = (['Inc', 'Dec'] as const).flatMap((iced) =>
       codes: bytes === 2 || bytes === 4 ? [`${iced}_rm${n}`, `${iced}_r${n}`] : [`${iced}_rm${n}`],
       shapes: REGISTER_OR_MEMORY,
       sdm: iced === 'Inc' ? 'Vol. 2A, "INC—Increment by 1"' : 'Vol. 2A, "DEC—Decrement by 1"',
-      hot: true,
+      hot: 'registers',
       meaning(b, [target]) {
         let before: Value | undefined;
         let after: Value | undefined;

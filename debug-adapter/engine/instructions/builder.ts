@@ -165,7 +165,7 @@ export interface EmittedRow {
   readonly sdm: string;
   /** Sizes of operands that differ from `bytes` (MOVZX source, shift count ...), by operand index. */
   readonly operandBytes?: readonly (Bytes | undefined)[];
-  /** Worth a place in the interpreter's main function. */
-  readonly hot?: boolean;
+  /** Worth a place in the interpreter's main function: always, or only its 32- and 64-bit forms without a memory operand. */
+  readonly hot?: 'always' | 'registers';
   readonly meaning: (b: Builder, operands: readonly Operand[]) => void;
 }

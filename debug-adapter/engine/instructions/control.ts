@@ -11,7 +11,7 @@ const jumpIf = CONDITIONS.map((condition): EmittedRow => {
     bytes: 8,
     shapes: [[]],
     sdm: 'Vol. 2A, "Jcc—Jump if Condition Is Met"',
-    hot: true,
+    hot: 'always',
     meaning: (b) => b.branchIf(b.condition(condition)),
   };
 });
@@ -22,7 +22,7 @@ const jump: EmittedRow = {
   bytes: 8,
   shapes: [[]],
   sdm: 'Vol. 2A, "JMP—Jump"',
-  hot: true,
+  hot: 'always',
   meaning: (b) => b.branch(),
 };
 
@@ -31,7 +31,7 @@ const jumpIndirect = forSizes(WIDE_BYTES, (bytes) => ({
   codes: [`Jmp_rm${bytes * 8}`],
   shapes: REGISTER_OR_MEMORY,
   sdm: 'Vol. 2A, "JMP—Jump"',
-  hot: true,
+  hot: 'always',
   meaning: (b, [target]) => b.jump(b.read(target)),
 }));
 
@@ -40,7 +40,7 @@ const call = forSizes(WIDE_BYTES, (bytes) => ({
   codes: [{ 2: 'Call_rel16', 4: 'Call_rel32_32', 8: 'Call_rel32_64' }[bytes]],
   shapes: [[]],
   sdm: 'Vol. 2A, "CALL—Call Procedure"',
-  hot: true,
+  hot: 'always',
   meaning(b) {
     b.checkBranch();
     b.push(b.nextRip(bytes), bytes);
@@ -53,7 +53,7 @@ const callIndirect = forSizes(WIDE_BYTES, (bytes) => ({
   codes: [`Call_rm${bytes * 8}`],
   shapes: REGISTER_OR_MEMORY,
   sdm: 'Vol. 2A, "CALL—Call Procedure"',
-  hot: true,
+  hot: 'always',
   meaning(b, [target]) {
     const rip = b.read(target);
     b.checkTarget(rip);
@@ -67,7 +67,7 @@ const ret = forSizes(WIDE_BYTES, (bytes) => ({
   codes: [`Retn${{ 2: 'w', 4: 'd', 8: 'q' }[bytes]}`, `Retn${{ 2: 'w', 4: 'd', 8: 'q' }[bytes]}_imm16`],
   shapes: [[], ['immediate']],
   sdm: 'Vol. 2B, "RET—Return From Procedure"',
-  hot: true,
+  hot: 'always',
   meaning(b, operands) {
     const rip = b.peekStack(bytes);
     b.checkTarget(rip);

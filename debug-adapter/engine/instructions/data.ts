@@ -23,7 +23,7 @@ const move = forSizes(ALL_BYTES, (bytes) => {
       ['memory', 'immediate'],
     ],
     sdm: 'Vol. 2B, "MOV—Move"',
-    hot: true,
+    hot: 'always',
     meaning: (b, [target, source]) => b.write(target, b.read(source)),
   };
 });
@@ -57,7 +57,7 @@ const widen: readonly EmittedRow[] = WIDENING.map(([code, bytes, sourceBytes, si
     ['register', 'memory'],
   ],
   sdm: signed ? 'Vol. 2B, "MOVSX/MOVSXD—Move With Sign-Extension"' : 'Vol. 2B, "MOVZX—Move With Zero-Extend"',
-  hot: true,
+  hot: 'always',
   meaning(b, [target, source]) {
     const value = b.read(source);
     b.write(target, signed ? b.signExtend(value, sourceBytes) : value);
@@ -69,7 +69,7 @@ const lea = forSizes(WIDE_BYTES, (bytes) => ({
   codes: [`Lea_r${bytes * 8}_m`],
   shapes: [['register', 'memory']],
   sdm: 'Vol. 2A, "LEA—Load Effective Address"',
-  hot: true,
+  hot: 'always',
   meaning: (b, [target]) => b.write(target, b.effectiveAddress()),
 }));
 
@@ -203,7 +203,7 @@ const nop: readonly EmittedRow[] = [
     bytes: 4,
     shapes: [[], ['register'], ['memory']],
     sdm: 'Vol. 2B, "NOP—No Operation"',
-    hot: true,
+    hot: 'always',
     meaning() {
       // A memory operand of NOP is not accessed.
     },

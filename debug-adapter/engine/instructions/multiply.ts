@@ -35,7 +35,6 @@ const multiplyAccumulator = (['Mul', 'Imul'] as const).flatMap((iced) =>
     codes: [`${iced}_rm${bytes * 8}`],
     shapes: REGISTER_OR_MEMORY,
     sdm: iced === 'Mul' ? 'Vol. 2B, "MUL—Unsigned Multiply"' : 'Vol. 2A, "IMUL—Signed Multiply"',
-    hot: bytes === 8,
     meaning(b, [source]) {
       const signed = iced === 'Imul';
       const extend = (v: Value) => (signed ? b.signExtend(v, bytes) : v);
@@ -79,7 +78,7 @@ const multiplyRegister = forSizes(WIDE_BYTES, (bytes) => {
       ['register', 'memory', 'immediate'],
     ],
     sdm: 'Vol. 2A, "IMUL—Signed Multiply"',
-    hot: true,
+    hot: 'registers',
     meaning(b, [target, source, by]) {
       const left = b.signExtend(b.read(by ? source : target), bytes);
       const right = b.signExtend(b.read(by ?? source), bytes);

@@ -18,6 +18,9 @@ const codesOf = (iced: string, bytes: Bytes): string[] =>
 const bit = (b: Builder, value: Value, at: number | bigint): Value =>
   b.with('and', b.with('shr_u', value, BigInt(at)), 1n);
 
+/** No compiler chooses these. */
+const RARE = ['Sal', 'Rcl', 'Rcr'];
+
 /**
  * Writes the result and, where the masked count is not 0, the flags. A count of 0 still writes: in 64-bit mode a 32-bit
  * register's upper half is cleared (SDM Vol. 1, "General-Purpose Registers in 64-Bit Mode", 3.4.1.1).
@@ -35,7 +38,7 @@ function shiftRow(
     shapes: SHAPES,
     operandBytes: [undefined, 1],
     sdm,
-    hot: bytes >= 4,
+    ...(RARE.includes(iced) ? {} : { hot: 'registers' as const }),
     meaning(b, [target, by]: readonly Operand[]) {
       const count = b.with('and', b.read(by), countMask(bytes));
       let before: Value | undefined;

@@ -14,7 +14,7 @@ const push = forSizes(WIDE_BYTES, (bytes) => ({
   ],
   shapes: [['register'], ['memory'], ['immediate']],
   sdm: 'Vol. 2B, "PUSH—Push Word, Doubleword or Quadword Onto the Stack"',
-  hot: true,
+  hot: 'always',
   meaning: (b, [source]) => b.push(b.read(source), bytes),
 }));
 
@@ -23,7 +23,7 @@ const pop = forSizes(WIDE_BYTES, (bytes) => ({
   codes: [`Pop_r${bytes * 8}`, `Pop_rm${bytes * 8}`],
   shapes: [['register'], ['memory']],
   sdm: 'Vol. 2B, "POP—Pop a Value From the Stack"',
-  hot: true,
+  hot: 'always',
   meaning(b, [target]) {
     // An rSP-based memory target is addressed with the incremented stack pointer and may fault: rare, left to TypeScript.
     if (target.kind === 'memory') return b.defer();
@@ -39,7 +39,7 @@ const leave = forSizes(WIDE_BYTES, (bytes) => ({
   codes: [`Leave${LETTER[bytes]}`],
   shapes: [[]],
   sdm: 'Vol. 2A, "LEAVE—High Level Procedure Exit"',
-  hot: true,
+  hot: 'always',
   meaning(b) {
     const value = b.peekFrame(bytes);
     b.setStackToFrame(BigInt(bytes));

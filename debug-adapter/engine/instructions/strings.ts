@@ -97,7 +97,6 @@ export const stringRows = (repeat: Repeat): readonly EmittedRow[] =>
       codes: [instruction.code(bytes)],
       shapes: [[]],
       sdm: instruction.sdm,
-      hot: repeat === 'rep',
       meaning: repeated(instruction, repeat, bytes),
     })),
   );

@@ -8,16 +8,23 @@
  * Space tags stand for (VPID, PCID, EPT pointer, root / non-root) and, in their two lowest bits, for the kind of access:
  * bit 0 user (CPL 3), bit 1 supervisor with RFLAGS.AC set under SMAP. Flushing a space is taking a new tag for it.
  */
-export const TLB_ENTRIES = 4096;
+export const TLB_ENTRIES = 16384;
 const TLB_ENTRY_BYTES = 32;
 export const TLB_BYTES = TLB_ENTRIES * TLB_ENTRY_BYTES;
 export const TLB_ENTRY = { read: 0, write: 8, execute: 16, host: 24, page: 28 } as const;
 
+/** The bits of a tag that stand for the kind of access. */
+const ACCESS_KINDS = 3;
+
 /** Number of address spaces that can be tagged before all tags are recycled; the last stays unused so that NO_TAG matches nothing. */
 export const TLB_SPACES = 1023;
 
-/** Where in the table a page of a space lives: spaces are spread so that two with the same linear pages do not collide. */
-export const tlbMix = (tag: number): number => (Math.imul(tag >>> 2, 0x2a5) & (TLB_ENTRIES - 1)) >>> 0;
+/**
+ * Where in the table a page of a space lives: spaces are spread so that two with the same linear pages do not collide, and the
+ * kinds of access of one space too, so that a system call and its user do not evict each other's pages.
+ */
+export const tlbMix = (tag: number): number =>
+  ((Math.imul(tag >>> 2, 0x2a5) ^ ((tag & ACCESS_KINDS) * (TLB_ENTRIES >>> 2))) & (TLB_ENTRIES - 1)) >>> 0;
 
 /** Bits of `page` besides the host-physical page number (bits 27:0... of a 40-bit page it keeps the low 28). */
 export const TLB_PAGE_LARGE = 1 << 31;
@@ -72,8 +79,10 @@ export class Tlb {
 
   /** Drops whatever answers for this page in the space of `tag` (all four access kinds of the space). */
   flushPage(linearLow: number, tag: number): void {
-    const at = this.slot(linearLow, tag);
-    this.words.fill(-1, at, at + 6);
+    for (let kind = 0; kind <= ACCESS_KINDS; kind++) {
+      const at = this.slot(linearLow, (tag & ~ACCESS_KINDS) | kind);
+      this.words.fill(-1, at, at + 6);
+    }
   }
 
   /** Withdraws write permission from every entry that maps a frame, so that the next write takes the slow path. */
