@@ -6,12 +6,18 @@ import {
   SEGMENT_BYTES,
   SEGMENT_LAYOUT,
   SEGMENT_NAMES,
-  type LayoutName,
 } from '../../debug-adapter/engine/cpu/layout.ts';
 import { REGISTERS, type RegisterRow } from '../../debug-adapter/engine/cpu/registers.ts';
-import { CODE_PAGE_BYTES, createEngineMemory, engineMap, RECORD_COUNT } from '../../debug-adapter/engine/execution/engine-memory.ts';
+import {
+  CODE_PAGE_BYTES,
+  createEngineMemory,
+  engineMap,
+  RECORD_COUNT,
+} from '../../debug-adapter/engine/execution/engine-memory.ts';
 import { RECORD, RECORD_BYTES } from '../../debug-adapter/engine/execution/record.ts';
 import { TLB_BYTES } from '../../debug-adapter/engine/memory/tlb.ts';
+
+type LayoutName = keyof typeof LAYOUT;
 
 /** Bytes of the fields that are not 8 bytes wide. */
 const STATE_WIDTHS: Partial<Record<LayoutName, number>> = {

@@ -4,7 +4,13 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { assembleProgram, createMachine } from '../../debug-adapter/engine/index.ts';
 import type { CodeBits, Program } from '../../debug-adapter/engine/base/program.ts';
-import type { Machine, MachineMode, RunRequest, Stop, StopConditions } from '../../debug-adapter/engine/index.ts';
+import type {
+  Machine,
+  MachineMode,
+  RunRequest,
+  Stop,
+  StopConditions,
+} from '../../debug-adapter/engine/machine/types.ts';
 import { samplePath } from '../programs/samples.ts';
 
 const MEMORY_BYTES = 8 << 20;

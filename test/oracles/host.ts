@@ -7,6 +7,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { decode as decodeInstruction } from '../../debug-adapter/engine/isa/decode.ts';
+import { mnemonicOf } from '../../debug-adapter/engine/isa/codes.ts';
 import { NOT_RUN } from '../harness/result.ts';
 import { requireTool } from '../harness/tools.ts';
 import {
@@ -24,6 +26,7 @@ const SOURCE = fileURLToPath(new URL('host/steps.c', import.meta.url));
 const REQUEST_BYTES = 296;
 const REPLY_BYTES = 168;
 const CELL_BYTES = 8;
+/** Iterations of one repeated string instruction. */
 const MOST_STEPS = 100_000;
 const DEBUG_TRAP = 1;
 const PAGE_FAULT = 14;
@@ -82,13 +85,19 @@ function encode(setup: Setup): Buffer {
     const own = bits !== 64 && (bits === 16 || segments[name] !== DEFAULT_SEGMENTS[32][name]);
     [base, limit, rights, own ? 1 : 0].forEach((value, i) => record.writeUInt32LE(value, 192 + 16 * index + 4 * i));
   });
-  record.writeUInt32LE(MOST_STEPS, 288);
+  record.writeUInt32LE(isRepeated(setup) ? MOST_STEPS : 1, 288);
   record.writeUInt32LE(cells.length, 292);
   cells.forEach(([at, value], i) => {
     record.writeUInt32LE(at, REQUEST_BYTES + i * CELL_BYTES);
     record.writeUInt32LE(value, REQUEST_BYTES + i * CELL_BYTES + 4);
   });
   return record;
+}
+
+/** Whether the instruction stays where it is until it has run its count, one trap for each iteration. */
+function isRepeated(setup: Setup): boolean {
+  const d = decodeInstruction(setup.code, 0, setup.code.length, 0n, setup.bits);
+  return (d.rep || d.repne) && !d.invalid && /^(movs|stos|lods|cmps|scas)/.test(mnemonicOf(d.code));
 }
 
 function decode(output: Buffer, setups: readonly Setup[]): Outcome[] {

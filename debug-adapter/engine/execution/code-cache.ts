@@ -8,7 +8,7 @@ import { PAGE_BYTES } from '../memory/physical.ts';
 import { CODE_PAGE_BYTES, RECORD_COUNT, type EngineMap } from './engine-memory.ts';
 import { PSEUDO_HANDLER } from './handlers.ts';
 import { lower } from './lowering.ts';
-import { RECORD, RECORD_BYTES } from './record.ts';
+import { RECORD, RECORD_BYTES, RECORD_FLAG } from './record.ts';
 
 const MODE_OF_BITS: { readonly [B in CodeBits]: number } = { 16: 0, 32: 1, 64: 2 };
 const MODES = 3;
@@ -68,8 +68,17 @@ export class CodeCache {
     return record !== 0 && this.view.getUint16(record + RECORD.savedHandler, true) !== PSEUDO_HANDLER.CROSS;
   }
 
+  pageOffset(record: number): number {
+    return this.view.getUint16(record + RECORD.pageOffset, true);
+  }
+
   length(record: number): number {
     return this.view.getUint8(record + RECORD.length);
+  }
+
+  /** Whether a record's memory operand lies in the stack segment. */
+  usesStackSegment(record: number): boolean {
+    return (this.view.getUint8(record + RECORD.flags) & RECORD_FLAG.STACK_SEGMENT) !== 0;
   }
 
   /** Whether decoding may go on without dropping everything first. Dropping is only safe outside the emitted loop. */

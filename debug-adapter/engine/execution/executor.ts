@@ -3,7 +3,7 @@
  * accesses, instructions written in TypeScript, delivery of faults. Time and devices belong to the machine around it.
  */
 import type { Processor } from '../cpu/cpu.ts';
-import { GP, GuestFault, MachineStop, SS_FAULT, UD, VmExitTaken } from '../cpu/guest-fault.ts';
+import { GP, GuestFault, MachineStop, type Nowhere, SS_FAULT, UD, VmExitTaken } from '../cpu/guest-fault.ts';
 import type { DeliveredEvent } from '../cpu/context.ts';
 import { ACTIVITY } from '../cpu/control-bits.ts';
 import { LAYOUT } from '../cpu/layout.ts';
@@ -28,7 +28,12 @@ export type ExecutorStop =
   | { readonly kind: 'exception'; readonly event: DeliveredEvent }
   /** The processor is not in the active state and nothing woke it. */
   | { readonly kind: 'inactive' }
-  | { readonly kind: 'unimplemented'; readonly what: string; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'unimplemented';
+      readonly what: string;
+      readonly bytes: Uint8Array;
+      readonly nowhere: Nowhere | undefined;
+    }
   /** `interrupt()` was called. */
   | { readonly kind: 'interrupted' };
 
@@ -75,6 +80,8 @@ export class Executor {
   /** Calls between WebAssembly and JavaScript in either direction since reset. */
   crossings = 0;
   readonly cache: CodeCache;
+  /** Linear address of the instruction that led to where a fetch cannot be made, as far as known. */
+  cameFrom: bigint | undefined;
   private readonly cpu: Processor;
   private readonly state: CpuState;
   private readonly physical: PhysicalMemory;
@@ -114,9 +121,9 @@ export class Executor {
     };
     const env = {
       memory,
-      slowRead: (_record: number, low: number, high: number, what: number) => this.slowRead(low, high, what),
-      slowWrite: (_record: number, low: number, high: number, what: number) => this.slowWrite(low, high, what),
-      slowModify: (_record: number, low: number, high: number, what: number) => this.slowModify(low, high, what),
+      slowRead: (record: number, low: number, high: number, what: number) => this.slowRead(record, low, high, what),
+      slowWrite: (record: number, low: number, high: number, what: number) => this.slowWrite(record, low, high, what),
+      slowModify: (record: number, low: number, high: number, what: number) => this.slowModify(record, low, high, what),
     };
     const instance = new WebAssembly.Instance(interpreterModule(map, dispatch), { env });
     this.loop = instance.exports as unknown as EmittedLoop;
@@ -236,7 +243,8 @@ export class Executor {
   private failed(error: unknown): ExecutorStop | undefined {
     if (error instanceof VmExitTaken) return undefined;
     if (error instanceof WalkFailed) return this.guarded(() => this.cpu.raiseWalk(error.outcome, error.linear));
-    if (error instanceof MachineStop) return { kind: 'unimplemented', what: error.what, bytes: this.bytesAtRip() };
+    if (error instanceof MachineStop)
+      return { kind: 'unimplemented', what: error.what, bytes: this.bytesAtRip(), nowhere: error.nowhere };
     if (!(error instanceof GuestFault)) throw error;
     const event: DeliveredEvent = {
       vector: error.vector,
@@ -256,6 +264,7 @@ export class Executor {
   /** Translates RIP, decodes what is there and adds it to the cache. */
   private fetch(): void {
     const state = this.state;
+    this.cameFrom = this.lastExecuted();
     const bits = state.codeBits;
     if (bits !== 64 && state.rip > BigInt(state.segmentLimit('CS')))
       throw new GuestFault(GP, 0, 'RIP beyond the limit of CS');
@@ -300,9 +309,10 @@ export class Executor {
     const high = Number(BigInt.asIntN(32, linear >> 32n));
     const host = this.translate(low, high, EXECUTE);
     if (host < 0)
-      throw new MachineStop(
-        `instruction fetch from address ${hex(this.cpu.translation.hostPhysical)}, where there is no memory`,
-      );
+      throw new MachineStop('an instruction fetch outside memory', {
+        address: this.cpu.translation.hostPhysical,
+        access: 'fetch',
+      });
     return host;
   }
 
@@ -319,8 +329,18 @@ export class Executor {
     }
   }
 
+  /** Linear address of the instruction that the loop executed last; undefined where it executed none. */
+  private lastExecuted(): bigint | undefined {
+    const { state } = this;
+    const record = state.get32(LAYOUT.record);
+    if (record === 0) return this.cameFrom;
+    const rip = state.get64(LAYOUT.pageRip) + BigInt(this.cache.pageOffset(record));
+    return state.codeBits === 64 ? rip : (rip + state.segmentBase('CS')) & 0xffff_ffffn;
+  }
+
   private execute(): ExecutorStop | undefined {
     const state = this.state;
+    this.cameFrom = state.linearRip;
     const instruction = this.cache.instruction(state.get32(LAYOUT.record));
     this.cpu.beginInstruction(instruction.length);
     try {
@@ -337,7 +357,7 @@ export class Executor {
     const found = this.instructions.get(instruction.code);
     if (found) return found;
     if (instruction.invalid) throw new GuestFault(UD, undefined, 'the bytes are no instruction');
-    throw new MachineStop(`instruction ${codeFacts(instruction.code).instructionString} is not implemented`);
+    throw new MachineStop(`instruction ${codeFacts(instruction.code).instructionString}`);
   }
 
   private slow(body: () => boolean): number {
@@ -351,25 +371,27 @@ export class Executor {
     }
   }
 
-  private checkCanonical(low: number, high: number, what: number): void {
-    const top = high >> 15;
-    if (this.state.codeBits !== 64 || top === 0 || top === -1) return;
-    const stack = (what & SLOW_STACK) !== 0;
+  /** Both ends of the access: it may begin below the hole of addresses that are not canonical and reach into it. */
+  private checkCanonical(record: number, low: number, high: number, what: number): void {
+    if (this.state.codeBits !== 64) return;
+    const lastHigh = (low >>> 0) + (what & 0xff) - 1 > 0xffff_ffff ? high + 1 : high;
+    if (isCanonicalHigh(high) && isCanonicalHigh(lastHigh | 0)) return;
+    const stack = (what & SLOW_STACK) !== 0 || this.cache.usesStackSegment(record);
     throw new GuestFault(stack ? SS_FAULT : GP, 0, `linear address ${hex64(low, high)} is not canonical`);
   }
 
   /** Reads into the transfer slot. */
-  private slowRead(low: number, high: number, what: number): number {
+  private slowRead(record: number, low: number, high: number, what: number): number {
     return this.slow(() => {
-      this.checkCanonical(low, high, what);
+      this.checkCanonical(record, low, high, what);
       return this.readInto(low, high, what & 0xff, READ);
     });
   }
 
   /** Reads what is about to be written: write permission is checked now. */
-  private slowModify(low: number, high: number, what: number): number {
+  private slowModify(record: number, low: number, high: number, what: number): number {
     return this.slow(() => {
-      this.checkCanonical(low, high, what);
+      this.checkCanonical(record, low, high, what);
       this.storing = true;
       try {
         return this.readInto(low, high, what & 0xff, WRITE);
@@ -411,9 +433,9 @@ export class Executor {
     }
   }
 
-  private slowWrite(low: number, high: number, what: number): number {
+  private slowWrite(record: number, low: number, high: number, what: number): number {
     return this.slow(() => {
-      this.checkCanonical(low, high, what);
+      this.checkCanonical(record, low, high, what);
       const bytes = what & 0xff;
       const inPage = low & (PAGE_BYTES - 1);
       const host = inPage + bytes <= PAGE_BYTES ? this.translateForStore(low, high) : -1;
@@ -470,6 +492,8 @@ const isForGuest = (error: unknown): boolean =>
   error instanceof VmExitTaken ||
   error instanceof MachineStop;
 
+/** Bits 63:47 are equal, by the upper half of an address. */
+const isCanonicalHigh = (high: number): boolean => high >> 15 === 0 || high >> 15 === -1;
+
 const join = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
-const hex = (value: number): string => `${value.toString(16).toUpperCase()}h`;
 const hex64 = (low: number, high: number): string => `${join(low, high).toString(16).toUpperCase()}h`;

@@ -82,7 +82,8 @@ const enter =
     const mask = state.get64(LAYOUT.stackMask);
     const stack = Stack.current(cpu);
     stack.push(bytes, BigInt.asUintN(bytes * 8, state.gpr(RBP)));
-    const frame = stack.pointer;
+    // What rSP would be now: of a 16-bit stack the upper part stays.
+    const frame = (state.gpr(RSP) & ~mask) | stack.pointer;
     if (level > 0) {
       const outer = new Stack(cpu, state.gpr(RBP), state.codeBits === 64 ? undefined : state.segment('SS'), mask);
       for (let i = 1; i < level; i++) {
