@@ -24,10 +24,20 @@ export class VmExitTaken {}
 
 /** Thrown to stop the machine by name at the current instruction: unimplemented instruction, MSR, port or control. */
 export class MachineStop {
+  /** What is missing, as a noun phrase: `instruction MOVAPS xmm1, xmm2/m128`. */
   readonly what: string;
-  constructor(what: string) {
+  /** Set where nothing is missing but the program reached for a place that does not exist. */
+  readonly nowhere: Nowhere | undefined;
+  constructor(what: string, nowhere?: Nowhere) {
     this.what = what;
+    this.nowhere = nowhere;
   }
+}
+
+/** A physical address with neither memory nor a device, and what the program wanted there. */
+export interface Nowhere {
+  readonly address: number;
+  readonly access: 'fetch' | 'read' | 'write';
 }
 
 /** Exception vectors (SDM Vol. 3A, "Exception and Interrupt Vectors" 6.2, table 6-1). */

@@ -142,3 +142,5 @@ export const LAYOUT = {
   /** MSRs without a place of their own (MTRRs, TSC and microcode bookkeeping): slots of cpu/msrs.ts. 64 * q */
   msrStorage: 1024,
 } as const;
+
+export type LayoutName = keyof typeof LAYOUT;

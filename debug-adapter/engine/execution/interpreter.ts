@@ -297,6 +297,8 @@ function emitMain(
   f.tee(budget);
   f.set(given);
   f.i32(0);
+  f.set(previous);
+  f.i32(0);
   f.set(withheld);
   f.i32(0);
   f.set(repeats);
@@ -432,8 +434,12 @@ function emitMain(
     f.call(ripOf);
     f.memory('i64_store', LAYOUT.rip);
   });
+  // Where the next instruction was not found, `record` is 0: the one that led there is what is worth knowing.
   f.get(cpu);
   f.get(record);
+  f.get(previous);
+  f.get(record);
+  f.op('select');
   f.memory('i32_store', LAYOUT.record);
   f.get(cpu);
   f.get(budget);
@@ -524,7 +530,11 @@ function mainExits(f: FunctionWriter, locals: MainLocals, labels: MainLabels): E
       f.set(record);
       f.br(labels.next);
     },
-    jump: () => f.br(labels.enter),
+    jump() {
+      f.get(record);
+      f.set(previous);
+      f.br(labels.enter);
+    },
     outcome(code) {
       f.i32(code);
       f.set(outcome);

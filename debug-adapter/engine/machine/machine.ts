@@ -262,6 +262,11 @@ export class HyperstepMachine implements Machine {
       case 'exception':
         return { kind: 'exception', fault: this.faultOf(stop.event) };
       case 'unimplemented':
+        if (stop.nowhere) {
+          const linear = state.linearRip;
+          const from = stop.nowhere.access === 'fetch' ? this.power.executor.cameFrom : linear;
+          return { kind: 'nowhere', ...stop.nowhere, linear, from };
+        }
         return { kind: 'unimplemented', what: stop.what, bytes: stop.bytes, linear: state.linearRip };
       case 'interrupted':
         return undefined;
@@ -294,8 +299,18 @@ export class HyperstepMachine implements Machine {
     } catch (error) {
       if (!(error instanceof MachineStop)) throw error;
       const linear = (this.under?.guestState() ?? this.power.state).linearRip;
-      return (this.over = { kind: 'unimplemented', what: error.what, bytes: new Uint8Array(0), linear });
+      if (error.nowhere) {
+        const from = error.nowhere.access === 'fetch' ? this.power.executor.cameFrom : linear;
+        return (this.over = { kind: 'nowhere', ...error.nowhere, linear, from });
+      }
+      const bytes = this.inspect.readMemory('linear', linear, this.lastExitBytes(), 0);
+      return (this.over = { kind: 'unimplemented', what: error.what, bytes, linear });
     }
+  }
+
+  /** Length of the instruction whose VM exit is being handled; 0 where the exit tells none. */
+  private lastExitBytes(): number {
+    return this.exitLog.records.at(-1)?.exit.instructionBytes ?? 0;
   }
 
   private interruption(result: StepResult): Stop | undefined {

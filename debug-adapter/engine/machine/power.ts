@@ -129,11 +129,9 @@ export class Power {
 /** Nothing answers outside memory: the machine stops rather than guess what device was meant. */
 const unmapped = {
   read(address: number): number {
-    throw new MachineStop(`read from physical address ${hex(address)}, where there is neither memory nor a device`);
+    throw new MachineStop('a read outside memory', { address, access: 'read' });
   },
   write(address: number): void {
-    throw new MachineStop(`write to physical address ${hex(address)}, where there is neither memory nor a device`);
+    throw new MachineStop('a write outside memory', { address, access: 'write' });
   },
 };
-
-const hex = (address: number): string => `${address.toString(16).toUpperCase()}h`;

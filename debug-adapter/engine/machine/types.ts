@@ -75,6 +75,17 @@ export type Stop =
   | { readonly kind: 'triple-fault'; readonly chain: readonly FaultRecord[] }
   /** Something the machine does not implement: it stops rather than guess. */
   | { readonly kind: 'unimplemented'; readonly what: string; readonly bytes: Uint8Array; readonly linear: bigint }
+  /**
+   * The program reached for a physical address where there is neither memory nor a device. `linear` is the instruction (for a
+   * fetch: the place it cannot be fetched from), `from` the one that led there, as far as known.
+   */
+  | {
+      readonly kind: 'nowhere';
+      readonly address: number;
+      readonly access: 'fetch' | 'read' | 'write';
+      readonly linear: bigint;
+      readonly from: bigint | undefined;
+    }
   /** HLT (or shutdown) from which no enabled event can ever wake the processor. */
   | { readonly kind: 'halted'; readonly because: string }
   /** The guest ended the machine (port F4h, 8900h); `status` is the process status isa-debug-exit defines. */

@@ -35,7 +35,8 @@ export const handleEptViolation: ExitHandler = function* (hypervisor, exit) {
   const guestPhysical = Number(exit.guestPhysical);
   const access = Number(exit.qualification) & 7;
   const kind = map.kindOf(guestPhysical);
-  if (kind === undefined) throw new MachineStop(nothingThere(guestPhysical, access));
+  if (kind === undefined)
+    throw new MachineStop('an access outside memory', { address: guestPhysical, access: accessName(access) });
   if (kind === 'rom' && (access & WRITE) !== 0) {
     yield* letStoreThrough(hypervisor, guestPhysical);
     return;
@@ -48,10 +49,8 @@ export const handleEptViolation: ExitHandler = function* (hypervisor, exit) {
   yield* retryAndResume(hypervisor);
 };
 
-const nothingThere = (guestPhysical: number, access: number): string => {
-  const what = (access & EXECUTE) !== 0 ? 'instruction fetch from' : (access & WRITE) !== 0 ? 'write to' : 'read of';
-  return `${what} ${gpaText(guestPhysical)}, where the guest has neither memory nor a device`;
-};
+const accessName = (access: number): 'fetch' | 'read' | 'write' =>
+  (access & EXECUTE) !== 0 ? 'fetch' : (access & WRITE) !== 0 ? 'write' : 'read';
 
 function* letStoreThrough(hypervisor: HypervisorContext, guestPhysical: number): Handler {
   const { guest, ept, memory } = hypervisor;
