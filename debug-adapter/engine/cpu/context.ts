@@ -36,6 +36,8 @@ export interface Cpu {
   writeLinear(linear: bigint, bytes: 1 | 2 | 4 | 8, value: bigint): void;
   /** Raises what `writeLinear` would raise and sets the dirty flag, but stores nothing. `bytes` at most 4096. */
   checkWritable(linear: bigint, bytes: number): void;
+  /** Told of accesses to the guest's memory that emitted code does not make, while a debugger watches memory. */
+  readonly accessed?: ((linear: bigint, bytes: number, access: 'read' | 'write') => void) | undefined;
   /** The same as an implicit supervisor access (descriptor tables, TSS), whatever the CPL (SDM Vol. 3A, "Access Rights" 4.6.1). */
   readSystem(linear: bigint, bytes: 1 | 2 | 4 | 8): bigint;
   writeSystem(linear: bigint, bytes: 1 | 2 | 4 | 8, value: bigint): void;

@@ -143,9 +143,11 @@ function* stringAccess(hypervisor: HypervisorContext, exit: VmExit, access: Port
     const value = ports.read(port, bytes);
     yield STORE;
     memory.writeBytes(element, value);
+    hypervisor.cpu.accessed?.(exit.guestLinear, bytes, 'write');
   } else {
     yield LOAD;
     const value = memory.readBytes(element);
+    hypervisor.cpu.accessed?.(exit.guestLinear, bytes, 'read');
     yield WRITE_ELEMENT;
     ports.write(port, bytes, value);
   }

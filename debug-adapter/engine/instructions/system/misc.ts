@@ -74,6 +74,7 @@ function setZero(cpu: Cpu, on: boolean): void {
 const cmpxchg8b: SystemInstruction = (cpu, instruction) => {
   const state = cpu.state;
   const linear = cpu.linearOperand(instruction, 8, 'write');
+  cpu.checkWritable(linear, 8);
   const old = cpu.readLinear(linear, 8);
   const expected = (BigInt(state.gpr32(RDX)) << 32n) | BigInt(state.gpr32(RAX));
   const equal = old === expected;
@@ -89,6 +90,7 @@ const cmpxchg16b: SystemInstruction = (cpu, instruction) => {
   const state = cpu.state;
   const linear = cpu.linearOperand(instruction, 16, 'write');
   if ((linear & 15n) !== 0n) raise(GP, 0, 'CMPXCHG16B operand not aligned to 16 bytes');
+  cpu.checkWritable(linear, 16);
   const low = cpu.readLinear(linear, 8);
   const high = cpu.readLinear(linear + 8n, 8);
   const equal = low === state.gpr(RAX) && high === state.gpr(RDX);
