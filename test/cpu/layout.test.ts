@@ -25,6 +25,7 @@ const STATE_WIDTHS: Partial<Record<LayoutName, number>> = {
   segments: SEGMENT_NAMES.length * SEGMENT_BYTES,
   pdpte: 4 * 8,
   msrStorage: 64 * 8,
+  x87Registers: 8 * 16,
   ...Object.fromEntries(
     (
       [
@@ -39,6 +40,7 @@ const STATE_WIDTHS: Partial<Record<LayoutName, number>> = {
           'gdtrLimit',
           'idtrLimit',
         ],
+        ...['x87Control', 'x87Status', 'x87Tags', 'x87Opcode', 'x87CodeSelector', 'x87DataSelector'],
       ] as LayoutName[]
     ).map((name) => [name, 4]),
   ),

@@ -141,6 +141,19 @@ export const LAYOUT = {
   armedAt: 984,
   /** MSRs without a place of their own (MTRRs, TSC and microcode bookkeeping): slots of cpu/msrs.ts. 64 * q */
   msrStorage: 1024,
+
+  /** R0..R7 of the x87 FPU by physical number, 16 bytes each: significand (where MMX registers live), then sign and exponent. */
+  x87Registers: 1600,
+  /** Control word; status word with TOP and the summary bits kept current; abridged tags, bit i = Ri holds a value. d d d */
+  x87Control: 1728,
+  x87Status: 1732,
+  x87Tags: 1736,
+  /** Last instruction's opcode bits, offset and CS selector, and its operand's offset and selector. d q q d d */
+  x87Opcode: 1740,
+  x87InstructionPointer: 1744,
+  x87DataPointer: 1752,
+  x87CodeSelector: 1760,
+  x87DataSelector: 1764,
 } as const;
 
 export type LayoutName = keyof typeof LAYOUT;

@@ -4,6 +4,7 @@ import { ACTIVITY, CR0, DR6_FIXED, DR7_FIXED } from './control-bits.ts';
 import { SIGNATURE } from './cpuid.ts';
 import { CPU_STATE_BYTES, LAYOUT, SEGMENT_NAMES, type SegmentName } from './layout.ts';
 import { resetMsrs } from './msrs.ts';
+import { resetX87 } from './x87-state.ts';
 
 const RDX = 2;
 const NO_VMCS = 0xffff_ffff_ffff_ffffn;
@@ -33,6 +34,7 @@ export function resetProcessor(cpu: Cpu): void {
   state.set64(LAYOUT.vmxonPointer, NO_VMCS);
   state.set64(LAYOUT.vmcsPointer, NO_VMCS);
   state.set32(LAYOUT.activity, ACTIVITY.active);
+  resetX87(state);
   resetMsrs(cpu);
   cpu.flushTlb('all');
   cpu.modeChanged();
