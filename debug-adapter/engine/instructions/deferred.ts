@@ -1,6 +1,6 @@
 /**
  * General-purpose instructions that emitted code hands over or that are too rare to emit: POP to memory, 128-bit division,
- * PUSHA POPA, ENTER, LAHF SAHF, the decimal adjustments.
+ * PUSHA POPA, ENTER, LAHF SAHF, the decimal adjustments, bit fields.
  */
 import { Code } from 'iced-x86';
 import type { Cpu } from '../cpu/context.ts';
@@ -8,6 +8,7 @@ import { AF, CF, OF, PF, SF, ZF } from '../cpu/flags.ts';
 import { DE, GuestFault } from '../cpu/guest-fault.ts';
 import { LAYOUT } from '../cpu/layout.ts';
 import { Stack } from '../cpu/stack.ts';
+import { BIT_FIELD_INSTRUCTIONS } from './bit-fields.ts';
 import { RAX, RBP, RDX, RSP } from './builder.ts';
 import type { SystemInstruction } from './system-instruction.ts';
 
@@ -198,4 +199,5 @@ export const DEFERRED_INSTRUCTIONS: ReadonlyMap<number, SystemInstruction> = new
   [Code.Aas, adjustUnpacked(-1)],
   [Code.Aam_imm8, adjustMultiply],
   [Code.Aad_imm8, adjustDivide],
+  ...BIT_FIELD_INSTRUCTIONS,
 ]);

@@ -1,6 +1,7 @@
 /** All rows that are emitted. Instructions in neither these nor the TypeScript tables stop the machine by name. */
 import { ALU_ROWS } from './alu.ts';
 import { BIT_ROWS } from './bits.ts';
+import { BMI_ROWS } from './bmi.ts';
 import type { EmittedRow } from './builder.ts';
 import { CONTROL_ROWS } from './control.ts';
 import { DATA_ROWS } from './data.ts';
@@ -17,6 +18,7 @@ export const EMITTED_ROWS: readonly EmittedRow[] = [
   ...MULTIPLY_ROWS,
   ...STACK_ROWS,
   ...BIT_ROWS,
+  ...BMI_ROWS,
 ];
 
 /** String rows by repeat kind; REP on a comparing instruction means REPE. */
