@@ -321,7 +321,10 @@ export class InterpreterBuilder implements Builder {
     });
   }
 
-  /** Linear address of an offset; outside 64-bit mode after the segment's checks. `segment`: local with the segment's address. */
+  /**
+   * Linear address of an offset; outside 64-bit mode after the segment's checks. `segment`: local with the segment's address.
+   * Operands of 8 bytes exist in 64-bit mode only: for them nothing is emitted that asks for the mode.
+   */
   private linear(segment: number, offset: Value, bytes: number, access: Access, violated: () => void): Value {
     const f = this.f;
     const linear = this.temp(I64) as Value;
@@ -330,6 +333,7 @@ export class InterpreterBuilder implements Builder {
     f.memory('i64_load', SEGMENT_LAYOUT.base);
     f.op('i64_add');
     f.set(linear);
+    if (bytes === 8) return linear;
     this.legacy();
     f.if(() => {
       f.get(segment);
@@ -573,16 +577,19 @@ export class InterpreterBuilder implements Builder {
     this.f.memory('i32_store', LAYOUT.rflagsSystem);
   }
 
-  /** rSP plus a displacement under the stack mask: [offset in SS, new RSP]. */
-  private stackAt(register: number, displacement: Value): readonly [Value, Value] {
-    const old = this.register(RSP, 8);
-    const from = register === RSP ? old : this.register(register, 8);
+  /** rSP plus a displacement under the stack mask: [offset in SS, new RSP]. `bytes`: what is pushed or popped. */
+  private stackAt(register: number, displacement: Value, bytes: number): readonly [Value, Value] {
+    const from = this.register(register, 8);
+    const sum = this.binary('add', from, displacement);
+    if (bytes === 8) return [sum, sum];
     const mask = this.stateQuad(LAYOUT.stackMask);
-    const offset = this.binary('and', this.binary('add', from, displacement), mask);
+    const offset = this.binary('and', sum, mask);
+    const old = register === RSP ? from : this.register(RSP, 8);
     const kept = this.binary('and', old, this.with('xor', mask, -1n));
     return [offset, this.binary('or', kept, offset)];
   }
   private stackLinear(offset: Value, bytes: number, access: Access): Value {
+    if (bytes === 8) return offset;
     const f = this.f;
     // In 64-bit mode the base of SS counts as 0: the record's flag picks the zero slot.
     const segment = this.temp(I32);
@@ -596,7 +603,7 @@ export class InterpreterBuilder implements Builder {
     return this.linear(segment, offset, bytes, access, () => this.exits.outcome(OUTCOME.RAISE | SS_FAULT));
   }
   push(value: Value, bytes: 2 | 4 | 8): void {
-    const [offset, rsp] = this.stackAt(RSP, this.constant(BigInt(-bytes)));
+    const [offset, rsp] = this.stackAt(RSP, this.constant(BigInt(-bytes)), bytes);
     this.store(this.stackLinear(offset, bytes, 'write'), bytes, SLOW_STACK, value);
     this.setRegister(RSP, 8, rsp);
   }
@@ -604,20 +611,20 @@ export class InterpreterBuilder implements Builder {
     return this.peekAt(RSP, bytes);
   }
   private peekAt(register: number, bytes: 2 | 4 | 8): Value {
-    const [offset] = this.stackAt(register, this.constant(0n));
+    const [offset] = this.stackAt(register, this.constant(0n), bytes);
     const result = this.temp(I64) as Value;
     this.load(this.stackLinear(offset, bytes, 'read'), bytes, SLOW_STACK, result);
     return result;
   }
-  dropStack(bytes: Value): void {
-    const [, rsp] = this.stackAt(RSP, bytes);
+  dropStack(by: Value, bytes: 2 | 4 | 8): void {
+    const [, rsp] = this.stackAt(RSP, by, bytes);
     this.setRegister(RSP, 8, rsp);
   }
   peekFrame(bytes: 2 | 4 | 8): Value {
     return this.peekAt(RBP, bytes);
   }
-  setStackToFrame(bytes: bigint): void {
-    const [, rsp] = this.stackAt(RBP, this.constant(bytes));
+  setStackToFrame(bytes: 2 | 4 | 8): void {
+    const [, rsp] = this.stackAt(RBP, this.constant(BigInt(bytes)), bytes);
     this.setRegister(RSP, 8, rsp);
   }
 
@@ -634,7 +641,8 @@ export class InterpreterBuilder implements Builder {
   branch(): void {
     this.exits.branch();
   }
-  checkBranch(): void {
+  checkBranch(bytes: 2 | 4 | 8): void {
+    if (bytes === 8) return;
     const f = this.f;
     this.legacy();
     f.if(() => {
@@ -657,28 +665,30 @@ export class InterpreterBuilder implements Builder {
     f.op('i64_gt_u');
     f.if(() => this.exits.outcome(OUTCOME.RAISE | GP));
   }
-  checkTarget(rip: Value): void {
+  checkTarget(rip: Value, bytes: 2 | 4 | 8): void {
     const f = this.f;
+    const canonical = () => {
+      f.get(rip);
+      f.i64(16n);
+      f.op('i64_shl');
+      f.i64(16n);
+      f.op('i64_shr_s');
+      f.get(rip);
+      f.op('i64_ne');
+      f.if(() => this.exits.outcome(OUTCOME.RAISE | GP));
+    };
+    if (bytes === 8) {
+      canonical();
+      return;
+    }
+    // In 64-bit mode a RIP of 2 bytes is canonical as it is.
     this.legacy();
-    f.if(
-      () => {
-        f.get(rip);
-        this.checkLimit();
-      },
-      () => {
-        f.get(rip);
-        f.i64(16n);
-        f.op('i64_shl');
-        f.i64(16n);
-        f.op('i64_shr_s');
-        f.get(rip);
-        f.op('i64_ne');
-        f.if(() => this.exits.outcome(OUTCOME.RAISE | GP));
-      },
-    );
+    f.if(() => {
+      f.get(rip);
+      this.checkLimit();
+    });
   }
   jump(rip: Value): void {
-    this.checkTarget(rip);
     this.setStateQuad(LAYOUT.rip, rip);
     this.exits.jump();
   }

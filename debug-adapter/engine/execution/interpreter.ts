@@ -291,6 +291,7 @@ function emitMain(
   const repeats = f.local(I32);
   const outcome = f.local(I32);
   const handler = f.local(I32);
+  const offset = f.local(I64);
 
   f.get(cpu);
   f.memory('i32_load', LAYOUT.budget);
@@ -340,12 +341,12 @@ function emitMain(
           f.memory('i32_load16_u', RECORD.handler);
           f.set(handler);
           f.loop((dispatch) => {
-            const locals: MainLocals = { cpu, record, previous, budget, withheld, repeats, outcome };
+            const locals: MainLocals = { cpu, record, previous, budget, withheld, repeats, outcome, offset };
             const labels: MainLabels = { enter, next, exit, exitHere };
             const exits = mainExits(f, locals, labels);
             const builder = new InterpreterBuilder(f, cpu, record, exits, slow, options.tlbBase);
             f.block((outlinedDone) => {
-              const link = (field: number, offset: () => void) => () => {
+              const link = (field: number, pageOffset: () => void) => () => {
                 addTo(f, budget, 1);
                 f.get(cpu);
                 f.get(cpu);
@@ -364,7 +365,7 @@ function emitMain(
                   f.br(exit);
                 });
                 // Link only within one page at one linear address: everything else is looked up each time.
-                offset();
+                pageOffset();
                 f.i64(4096n);
                 f.op('i64_lt_u');
                 f.get(record);
@@ -483,6 +484,8 @@ interface MainLocals {
   readonly withheld: number;
   readonly repeats: number;
   readonly outcome: number;
+  /** i64: where in the current page a jump goes. */
+  readonly offset: number;
 }
 interface MainLabels {
   readonly enter: Label;
@@ -508,7 +511,7 @@ function withhold(f: FunctionWriter, { budget, withheld }: Pick<MainLocals, 'bud
 }
 
 function mainExits(f: FunctionWriter, locals: MainLocals, labels: MainLabels): Exits {
-  const { record, previous, repeats, outcome } = locals;
+  const { cpu, record, previous, repeats, outcome, offset } = locals;
   const goTo = (field: number) => () => {
     f.get(record);
     f.tee(previous);
@@ -533,6 +536,27 @@ function mainExits(f: FunctionWriter, locals: MainLocals, labels: MainLabels): E
     jump() {
       f.get(record);
       f.set(previous);
+      // Within the page that is being executed its table leads on; everything else is looked up.
+      f.get(cpu);
+      f.memory('i64_load', LAYOUT.rip);
+      f.get(cpu);
+      f.memory('i64_load', LAYOUT.pageRip);
+      f.op('i64_sub');
+      f.tee(offset);
+      f.i64(4096n);
+      f.op('i64_lt_u');
+      f.if(() => {
+        f.get(previous);
+        f.memory('i32_load', RECORD.page);
+        f.get(offset);
+        f.op('i32_wrap_i64');
+        f.i32(2);
+        f.op('i32_shl');
+        f.op('i32_add');
+        f.memory('i32_load');
+        f.tee(record);
+        f.brIf(labels.next);
+      });
       f.br(labels.enter);
     },
     outcome(code) {

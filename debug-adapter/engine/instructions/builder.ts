@@ -112,13 +112,14 @@ export interface Builder {
   setDirection(down: boolean): void;
 
   /** Pushes; RSP changes only after the store succeeded. */
+  // `bytes` below is the operand size of the stack or branch; 8 means 64-bit code, so that no mode needs to be asked for.
   push(value: Value, bytes: 2 | 4 | 8): void;
   /** Reads the top of the stack; `dropStack` commits. */
   peekStack(bytes: 2 | 4 | 8): Value;
-  dropStack(bytes: Value): void;
+  dropStack(by: Value, bytes: 2 | 4 | 8): void;
   /** Reads the stack at rBP (LEAVE), then `setStackToFrame` makes rSP = rBP + `bytes`. */
   peekFrame(bytes: 2 | 4 | 8): Value;
-  setStackToFrame(bytes: bigint): void;
+  setStackToFrame(bytes: 2 | 4 | 8): void;
 
   /** RIP behind the instruction, truncated to the code's or operand's size. */
   nextRip(bytes: Bytes): Value;
@@ -127,11 +128,11 @@ export interface Builder {
   /** Continues at the direct branch target. Ends the meaning. */
   branch(): void;
   /** Raises #GP(0) if the direct branch target is beyond the limit of CS: before a branch that changes more than RIP. */
-  checkBranch(): void;
+  checkBranch(bytes: 2 | 4 | 8): void;
   /** Continues at a computed RIP after `checkTarget`. Ends the meaning. */
   jump(rip: Value): void;
   /** Raises #GP(0) if a RIP is not canonical (64-bit mode) or beyond the limit of CS. */
-  checkTarget(rip: Value): void;
+  checkTarget(rip: Value, bytes: 2 | 4 | 8): void;
 
   /** Raises an exception without (or with a zero) error code; nothing after it runs. */
   raise(vector: number): void;

@@ -32,7 +32,11 @@ const jumpIndirect = forSizes(WIDE_BYTES, (bytes) => ({
   shapes: REGISTER_OR_MEMORY,
   sdm: 'Vol. 2A, "JMP—Jump"',
   hot: 'always',
-  meaning: (b, [target]) => b.jump(b.read(target)),
+  meaning(b, [target]) {
+    const rip = b.read(target);
+    b.checkTarget(rip, bytes);
+    b.jump(rip);
+  },
 }));
 
 const call = forSizes(WIDE_BYTES, (bytes) => ({
@@ -42,7 +46,7 @@ const call = forSizes(WIDE_BYTES, (bytes) => ({
   sdm: 'Vol. 2A, "CALL—Call Procedure"',
   hot: 'always',
   meaning(b) {
-    b.checkBranch();
+    b.checkBranch(bytes);
     b.push(b.nextRip(bytes), bytes);
     b.branch();
   },
@@ -56,7 +60,7 @@ const callIndirect = forSizes(WIDE_BYTES, (bytes) => ({
   hot: 'always',
   meaning(b, [target]) {
     const rip = b.read(target);
-    b.checkTarget(rip);
+    b.checkTarget(rip, bytes);
     b.push(b.nextRip(bytes), bytes);
     b.jump(rip);
   },
@@ -70,9 +74,9 @@ const ret = forSizes(WIDE_BYTES, (bytes) => ({
   hot: 'always',
   meaning(b, operands) {
     const rip = b.peekStack(bytes);
-    b.checkTarget(rip);
+    b.checkTarget(rip, bytes);
     const extra = operands.length > 0 ? b.immediate() : b.constant(0n);
-    b.dropStack(b.with('add', extra, BigInt(bytes)));
+    b.dropStack(b.with('add', extra, BigInt(bytes)), bytes);
     b.jump(rip);
   },
 }));
@@ -93,7 +97,8 @@ const loops = (['Loop', 'Loope', 'Loopne'] as const).map((iced): EmittedRow => {
       const ends = b.compare('eq', count, b.constant(1n));
       const leaves = iced === 'Loop' ? ends : b.or(ends, b.condition(iced === 'Loope' ? 'ne' : 'e'));
       const goesOn = b.not(leaves);
-      b.if(goesOn, () => b.checkBranch());
+      // Of any mode: no size that would tell 64-bit code.
+      b.if(goesOn, () => b.checkBranch(4));
       b.setCount(b.with('sub', count, 1n));
       b.branchIf(goesOn);
     },

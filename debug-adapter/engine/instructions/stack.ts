@@ -28,7 +28,7 @@ const pop = forSizes(WIDE_BYTES, (bytes) => ({
     // An rSP-based memory target is addressed with the incremented stack pointer and may fault: rare, left to TypeScript.
     if (target.kind === 'memory') return b.defer();
     const value = b.peekStack(bytes);
-    b.dropStack(b.constant(BigInt(bytes)));
+    b.dropStack(b.constant(BigInt(bytes)), bytes);
     b.write(target, value); // POP rSP: the value wins over the increment
   },
 }));
@@ -42,7 +42,7 @@ const leave = forSizes(WIDE_BYTES, (bytes) => ({
   hot: 'always',
   meaning(b) {
     const value = b.peekFrame(bytes);
-    b.setStackToFrame(BigInt(bytes));
+    b.setStackToFrame(bytes);
     b.setRegister(RBP, bytes, value);
   },
 }));
