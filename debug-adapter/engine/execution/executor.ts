@@ -7,10 +7,11 @@ import { GP, GuestFault, MachineStop, type Nowhere, SS_FAULT, UD, VmExitTaken } 
 import type { DeliveredEvent } from '../cpu/context.ts';
 import { ACTIVITY } from '../cpu/control-bits.ts';
 import { LAYOUT } from '../cpu/layout.ts';
+import { isRealStyle } from '../cpu/modes.ts';
 import type { CpuState } from '../cpu/state.ts';
 import type { SystemInstruction } from '../instructions/system-instruction.ts';
 import { decode, MAX_INSTRUCTION_BYTES, type DecodedInstruction } from '../isa/decode.ts';
-import { codeFacts } from '../isa/codes.ts';
+import { codeFacts, isVectorEncoded } from '../isa/codes.ts';
 import { EXECUTE, READ, WALK_OK, WRITE, type AccessKind, type Privilege, type WalkOutcome } from '../memory/paging.ts';
 import { PAGE_BYTES, type PhysicalMemory } from '../memory/physical.ts';
 import type { Tlb } from '../memory/tlb.ts';
@@ -95,6 +96,10 @@ export class Executor {
   private interrupted = false;
   private fuel = 0;
   private storing = false;
+  /** Whether the emitted loop is running, and whether more than one instruction may come from this call of it. */
+  private looping: 'no' | 'one' | 'many' = 'no';
+  /** The next instruction accesses a device: it runs alone. */
+  private alone = false;
   private undelivered: DeliveredEvent | undefined;
 
   constructor(
@@ -141,7 +146,17 @@ export class Executor {
     this.pending = undefined;
     this.undelivered = undefined;
     this.interrupted = false;
+    this.alone = false;
     this.crossings = 0;
+  }
+
+  /**
+   * To be called before an access to a memory-mapped device touches anything. Within the emitted loop the count of instructions
+   * is behind: the instruction is then abandoned and executed again alone, so that the device sees the exact time, whatever
+   * the loop was given to run.
+   */
+  beforeDevice(): void {
+    if (this.looping === 'many') throw DEVICE_AHEAD;
   }
 
   /**
@@ -163,9 +178,10 @@ export class Executor {
       if (this.interrupted) continue;
       const state = this.state;
       if (state.get32(LAYOUT.activity) !== ACTIVITY.active) return { kind: 'inactive' };
-      const slice = state.get32(LAYOUT.attention) !== 0 ? 1 : Math.min(this.left, this.hooks.untilNextEvent());
+      const slice = this.alone || state.get32(LAYOUT.attention) !== 0 ? 1 : Math.min(this.left, this.hooks.untilNextEvent());
       const before = this.left;
       let outcome = this.enter(slice);
+      if (outcome !== OUTCOME.MISS) this.alone = false;
       // Only a breakpoint at the very first instruction is ignored, not one that this call has run into.
       if (this.left !== before) ignore = false;
       if (outcome === OUTCOME.BREAKPOINT) {
@@ -188,7 +204,9 @@ export class Executor {
     state.set32(LAYOUT.attention, 0);
     this.crossings++;
     const before = state.low(LAYOUT.retired);
+    this.looping = budget === 1 ? 'one' : 'many';
     const outcome = this.loop.run(state.base);
+    this.looping = 'no';
     const used = budget - state.get32(LAYOUT.budget);
     const unfinished = outcome === OUTCOME.SYSTEM || outcome === OUTCOME.FAULT || outcome >= OUTCOME.RAISE ? 1 : 0;
     this.left -= ((state.low(LAYOUT.retired) - before) | 0) + unfinished;
@@ -218,6 +236,12 @@ export class Executor {
       case OUTCOME.FAULT: {
         const error = this.pending;
         this.pending = undefined;
+        if (error === DEVICE_AHEAD) {
+          // Nothing has happened yet.
+          this.left++;
+          this.alone = true;
+          return undefined;
+        }
         return this.failed(error);
       }
       default:
@@ -285,6 +309,9 @@ export class Executor {
       instruction = decode(this.scratch, 0, MAX_INSTRUCTION_BYTES, 0n, bits);
       crossing = { frame: this.physical.frameAt(next), host: next & -PAGE_BYTES };
     }
+    // SDM Vol. 2A, "Vector Extension Prefix" 2.3.1: there its bytes are LES or LDS of a register.
+    if (isRealStyle(state) && isVectorEncoded(instruction.code))
+      throw new GuestFault(UD, undefined, 'VEX prefixes do not exist in real-address and virtual-8086 mode');
     this.protect(frame);
     if (crossing) this.protect(crossing.frame);
     this.cache.add(frame, inPage, bits, instruction, crossing);
@@ -486,7 +513,11 @@ class WalkFailed {
   }
 }
 
+/** Thrown out of an instruction that has to be executed alone: see `Executor.beforeDevice`. */
+const DEVICE_AHEAD = { title: 'a device is accessed' } as const;
+
 const isForGuest = (error: unknown): boolean =>
+  error === DEVICE_AHEAD ||
   error instanceof WalkFailed ||
   error instanceof GuestFault ||
   error instanceof VmExitTaken ||

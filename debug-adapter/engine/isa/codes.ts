@@ -1,5 +1,5 @@
 /** Facts about iced `Code` values, for messages and tests. */
-import { Code, CodeExt, Mnemonic } from 'iced-x86';
+import { Code, CodeExt, EncodingKind, Mnemonic } from 'iced-x86';
 
 /** How one instruction form is written in the SDM and where it exists. */
 export interface CodeFacts {
@@ -58,6 +58,16 @@ export function codeFacts(code: number): CodeFacts {
       mode32: info.mode32,
       mode64: info.mode64,
     };
+  } finally {
+    info.free();
+  }
+}
+
+/** Whether a form has a VEX, EVEX or XOP prefix, which real-address and virtual-8086 mode do not know. */
+export function isVectorEncoded(code: number): boolean {
+  const info = CodeExt.opCode(code);
+  try {
+    return info.encoding !== EncodingKind.Legacy;
   } finally {
     info.free();
   }

@@ -17,7 +17,7 @@ const STACK_TOP = 0x7c00n;
 const REAL_MODE_IDT_LIMIT = 0x3ff;
 
 const RIGHTS = {
-  realCode: 0x9b,
+  realCode: 0x93,
   realData: 0x93,
   code32: 0xc09b,
   data32: 0xc093,
