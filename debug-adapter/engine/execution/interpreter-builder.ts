@@ -1,11 +1,11 @@
 /** The `Builder` of the interpreter: operands come from the decoded record, registers live in memory. */
 import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from '../cpu/layout.ts';
-import { DF } from '../cpu/flags.ts';
 import { GP, SS_FAULT } from '../cpu/guest-fault.ts';
-import type { BinaryOp, Builder, Bytes, CompareOp, Condition, Operand, Test, Value } from '../instructions/builder.ts';
-import { CONDITIONS, RBP, RCX, RDI, RSI, RSP } from '../instructions/builder.ts';
+import type { Builder, Bytes, Operand, Test, Value } from '../instructions/builder.ts';
+import { RBP, RCX, RDI, RSI, RSP } from '../instructions/builder.ts';
 import { TLB_ENTRY, TLB_ENTRIES } from '../memory/tlb.ts';
-import { I32, I64, type FunctionWriter, type MemoryOpName, type OpName } from '../wasm/function.ts';
+import { I32, I64, type FunctionWriter, type MemoryOpName } from '../wasm/function.ts';
+import { FlagBuilder } from './flag-builder.ts';
 import { OUTCOME, RECORD, RECORD_FLAG, SLOW } from './record.ts';
 
 /** How a handler ends, which differs between the main loop and outlined functions. All take an empty stack. */
@@ -43,7 +43,6 @@ const STORE: { readonly [B in Bytes]: MemoryOpName } = {
   4: 'i64_store32',
   8: 'i64_store',
 };
-const MASK: { readonly [B in Bytes]: bigint } = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn, 8: -1n };
 
 /** Marks slow accesses that go through the stack segment, in the `bytes` argument. */
 export const SLOW_STACK = 0x100;
@@ -54,127 +53,18 @@ const ES_AT = LAYOUT.segments + SEGMENT_INDEX.ES * SEGMENT_BYTES;
 
 type Access = 'read' | 'write' | 'modify';
 
-export class InterpreterBuilder implements Builder {
-  private readonly f: FunctionWriter;
-  private readonly cpu: number;
+export class InterpreterBuilder extends FlagBuilder implements Builder {
   private readonly record: number;
   private readonly exits: Exits;
   private readonly slow: SlowImports;
   private readonly tlbBase: number;
-  private temporaries: number[] = [];
-  private offset: Value | undefined;
 
   constructor(f: FunctionWriter, cpu: number, record: number, exits: Exits, slow: SlowImports, tlbBase: number) {
-    this.f = f;
-    this.cpu = cpu;
+    super(f, cpu);
     this.record = record;
     this.exits = exits;
     this.slow = slow;
     this.tlbBase = tlbBase;
-  }
-
-  /** Gives the temporaries back; call after each meaning. */
-  end(): void {
-    for (const local of this.temporaries) this.f.release(local);
-    this.temporaries = [];
-    this.offset = undefined;
-  }
-
-  private temp(type: typeof I32 | typeof I64): number {
-    const local = this.f.local(type);
-    this.temporaries.push(local);
-    return local;
-  }
-  /** Pops the i64 on the stack into a new value. */
-  private value(): Value {
-    const local = this.temp(I64);
-    this.f.set(local);
-    return local as Value;
-  }
-  private test(): Test {
-    const local = this.temp(I32);
-    this.f.set(local);
-    return local as Test;
-  }
-
-  constant(value: bigint): Value {
-    this.f.i64(value);
-    return this.value();
-  }
-  binary(op: BinaryOp, a: Value, b: Value): Value {
-    this.f.get(a);
-    this.f.get(b);
-    this.f.op(`i64_${op}` as OpName);
-    return this.value();
-  }
-  with(op: BinaryOp, a: Value, constant: bigint): Value {
-    this.f.get(a);
-    this.f.i64(constant);
-    this.f.op(`i64_${op}` as OpName);
-    return this.value();
-  }
-  unary(op: 'clz' | 'ctz' | 'popcnt', a: Value): Value {
-    this.f.get(a);
-    this.f.op(`i64_${op}` as OpName);
-    return this.value();
-  }
-  compare(op: CompareOp, a: Value, b: Value): Test {
-    this.f.get(a);
-    this.f.get(b);
-    this.f.op(`i64_${op}` as OpName);
-    return this.test();
-  }
-  isZero(a: Value): Test {
-    this.f.get(a);
-    this.f.op('i64_eqz');
-    return this.test();
-  }
-  not(test: Test): Test {
-    this.f.get(test);
-    this.f.op('i32_eqz');
-    return this.test();
-  }
-  or(a: Test, b: Test): Test {
-    this.f.get(a);
-    this.f.get(b);
-    this.f.op('i32_or');
-    return this.test();
-  }
-  select(test: Test, then: Value, otherwise: Value): Value {
-    this.f.get(then);
-    this.f.get(otherwise);
-    this.f.get(test);
-    this.f.op('select');
-    return this.value();
-  }
-  truncate(a: Value, bytes: Bytes): Value {
-    return bytes === 8 ? a : this.with('and', a, MASK[bytes]);
-  }
-  signExtend(a: Value, bytes: Bytes): Value {
-    if (bytes === 8) return a;
-    this.f.get(a);
-    this.f.op(bytes === 4 ? 'i64_extend32_s' : bytes === 2 ? 'i64_extend16_s' : 'i64_extend8_s');
-    return this.value();
-  }
-  asValue(test: Test): Value {
-    this.f.get(test);
-    this.f.op('i64_extend_i32_u');
-    return this.value();
-  }
-  assign(target: Value, value: Value): void {
-    this.f.get(value);
-    this.f.set(target);
-  }
-  if(test: Test, then: () => void, otherwise?: () => void): void {
-    // What one arm computes must not be reused by the other or behind it.
-    const offset = this.offset;
-    const arm = (body: () => void) => () => {
-      this.offset = offset;
-      body();
-    };
-    this.f.get(test);
-    this.f.if(arm(then), otherwise ? arm(otherwise) : undefined);
-    this.offset = offset;
   }
 
   /** Pushes the address of a register operand minus the constant offset 0. */
@@ -491,90 +381,6 @@ export class InterpreterBuilder implements Builder {
     this.f.get(this.record);
     this.f.memory('i64_load', RECORD.immediate);
     return this.value();
-  }
-
-  private stateQuad(at: number): Value {
-    this.f.get(this.cpu);
-    this.f.memory('i64_load', at);
-    return this.value();
-  }
-  private setStateQuad(at: number, value: Value): void {
-    this.f.get(this.cpu);
-    this.f.get(value);
-    this.f.memory('i64_store', at);
-  }
-  flagsResult(): Value {
-    return this.stateQuad(LAYOUT.flagsResult);
-  }
-  flagsAux(): Value {
-    return this.stateQuad(LAYOUT.flagsAux);
-  }
-  setFlags(result: Value, aux: Value): void {
-    this.setStateQuad(LAYOUT.flagsResult, result);
-    this.setStateQuad(LAYOUT.flagsAux, aux);
-  }
-  setFlagsAux(aux: Value): void {
-    this.setStateQuad(LAYOUT.flagsAux, aux);
-  }
-
-  condition(condition: Condition): Test {
-    const number = CONDITIONS.indexOf(condition);
-    const positive = this.positiveCondition(CONDITIONS[number & ~1]);
-    return (number & 1) === 0 ? positive : this.not(positive);
-  }
-  private positiveCondition(condition: Condition): Test {
-    const negative = (v: Value) => this.compare('lt_s', v, this.constant(0n));
-    switch (condition) {
-      case 'o': {
-        const aux = this.flagsAux();
-        return negative(this.binary('xor', aux, this.with('shl', aux, 1n)));
-      }
-      case 'b':
-        return negative(this.flagsAux());
-      case 'e':
-        return this.isZero(this.flagsResult());
-      case 'be':
-        return this.or(negative(this.flagsAux()), this.isZero(this.flagsResult()));
-      case 's':
-        return negative(this.signWord(this.flagsAux()));
-      case 'p': {
-        const low = this.binary('xor', this.flagsResult(), this.with('shr_u', this.flagsAux(), 8n));
-        const bits = this.unary('popcnt', this.with('and', low, 0xffn));
-        return this.isZero(this.with('and', bits, 1n));
-      }
-      case 'l':
-        return negative(this.lessWord());
-      case 'le':
-        return this.or(negative(this.lessWord()), this.isZero(this.flagsResult()));
-      default:
-        throw new Error(`Invariant broken: ${condition} is not a positive condition`);
-    }
-  }
-  /** Bit 63 is SF. */
-  private signWord(aux: Value): Value {
-    return this.binary('xor', this.flagsResult(), this.with('shl', aux, 63n));
-  }
-  /** Bit 63 is SF xor OF. */
-  private lessWord(): Value {
-    const aux = this.flagsAux();
-    const overflow = this.binary('xor', aux, this.with('shl', aux, 1n));
-    return this.binary('xor', this.signWord(aux), overflow);
-  }
-
-  directionDown(): Test {
-    this.f.get(this.cpu);
-    this.f.memory('i32_load', LAYOUT.rflagsSystem);
-    this.f.i32(DF);
-    this.f.op('i32_and');
-    return this.test();
-  }
-  setDirection(down: boolean): void {
-    this.f.get(this.cpu);
-    this.f.get(this.cpu);
-    this.f.memory('i32_load', LAYOUT.rflagsSystem);
-    this.f.i32(down ? DF : ~DF);
-    this.f.op(down ? 'i32_or' : 'i32_and');
-    this.f.memory('i32_store', LAYOUT.rflagsSystem);
   }
 
   /** rSP plus a displacement under the stack mask: [offset in SS, new RSP]. `bytes`: what is pushed or popped. */
