@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { REGISTER_NAMES } from './engine/index.ts';
 import { didYouMean } from './debugger/nearest.ts';
 import { UserError } from './debugger/user-error.ts';
+import { failurePlace } from './present/exception-info.ts';
 import { exitTable } from './present/exit-table.ts';
 import { exitCounts } from './present/exits.ts';
 import { failureText as entryFailureText } from './present/stops.ts';
@@ -82,7 +83,7 @@ function readCommandLine(args: readonly string[]): Command | undefined {
   });
   if (values.help === true || positionals[0] === 'help' || args.length === 0) return undefined;
   for (const token of tokens) {
-    if (token.kind === 'option' && !(token.name in OPTIONS)) {
+    if (token.kind === 'option' && !Object.hasOwn(OPTIONS, token.name)) {
       throw new UserError(`Unknown option ${token.rawName}.${didYouMean(token.name, Object.keys(OPTIONS))}`);
     }
   }
@@ -191,7 +192,7 @@ function report(result: HeadlessResult): string {
 }
 
 function jsonReport(result: HeadlessResult, console: string): string {
-  const { machine, mode, programName, symbols } = result.target;
+  const { machine, mode, programName } = result.target;
   const { inspect } = machine;
   return JSON.stringify(
     {
@@ -207,7 +208,7 @@ function jsonReport(result: HeadlessResult, console: string): string {
         error: failure.failure?.kind === 'VMfailValid' ? failure.failure.error : null,
         exitReason: failure.exitReason ?? null,
         qualification: hex64(failure.qualification),
-        place: symbols.describe(failure.linear) ?? hex64(failure.linear),
+        place: failurePlace(failure, result.target),
         checks: failure.failed.map(({ id, section, rule, remedy, fields, values }) => ({
           id,
           section,

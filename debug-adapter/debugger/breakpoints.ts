@@ -6,8 +6,11 @@ import { didYouMean } from './nearest.ts';
 import { ProcessorView } from './processor.ts';
 import type { SymbolTable } from './symbols.ts';
 
-/** What a person wrote beside a breakpoint. */
-export interface BreakpointOptions {
+/** What a person asked for, by a number that stays the same when the program is built again. */
+export interface BreakpointRequest {
+  readonly id: number;
+  /** Why it cannot be placed in any program. */
+  readonly problem?: string | undefined;
   readonly condition?: string | undefined;
   readonly hitCondition?: string | undefined;
   readonly logMessage?: string | undefined;
@@ -31,7 +34,19 @@ interface Armed {
   hits: number;
 }
 
-export interface DataBreakpointRequest extends BreakpointOptions {
+export interface LineRequest extends BreakpointRequest {
+  readonly line: number;
+}
+
+export interface FunctionRequest extends BreakpointRequest {
+  readonly name: string;
+}
+
+export interface InstructionRequest extends BreakpointRequest {
+  readonly linear: bigint;
+}
+
+export interface DataRequest extends BreakpointRequest {
   readonly linear: bigint;
   readonly bytes: number;
   readonly access: Watchpoint['access'];
@@ -53,9 +68,9 @@ export class BreakpointRegistry {
   private readonly bySource = new Map<string, Armed[]>();
   private functions: Armed[] = [];
   private instructions: Armed[] = [];
+  private dataPlaced: readonly Armed[] = [];
   private data: { readonly armed: Armed; readonly watch: Watchpoint }[] = [];
   private byAddress = new Map<bigint, Armed[]>();
-  private nextId = 1;
   private readonly symbols: SymbolTable;
 
   constructor(symbols: SymbolTable) {
@@ -73,7 +88,7 @@ export class BreakpointRegistry {
   }
 
   /** Replaces all breakpoints of one file. */
-  setSource(file: string, wanted: readonly ({ readonly line: number } & BreakpointOptions)[]): readonly Breakpoint[] {
+  setSource(file: string, wanted: readonly LineRequest[]): readonly Breakpoint[] {
     const known = this.symbols.files.includes(file);
     const armed = wanted.map((request) => {
       const spans = known ? this.symbols.codeAtOrAfter(file, request.line) : [];
@@ -94,7 +109,7 @@ export class BreakpointRegistry {
   }
 
   /** Replaces the function breakpoints: a label, or `/regular expression/` over labels. */
-  setFunctions(wanted: readonly ({ readonly name: string } & BreakpointOptions)[]): readonly Breakpoint[] {
+  setFunctions(wanted: readonly FunctionRequest[]): readonly Breakpoint[] {
     this.functions = wanted.map((request) => {
       let found: readonly { readonly address: bigint }[];
       try {
@@ -116,7 +131,7 @@ export class BreakpointRegistry {
     return this.functions.map(({ breakpoint }) => breakpoint);
   }
 
-  setInstructions(wanted: readonly ({ readonly linear: bigint } & BreakpointOptions)[]): readonly Breakpoint[] {
+  setInstructions(wanted: readonly InstructionRequest[]): readonly Breakpoint[] {
     this.instructions = wanted.map((request) =>
       this.arm([request.linear], this.symbols.lineAt(request.linear), request, undefined),
     );
@@ -124,7 +139,7 @@ export class BreakpointRegistry {
     return this.instructions.map(({ breakpoint }) => breakpoint);
   }
 
-  setData(wanted: readonly DataBreakpointRequest[]): readonly Breakpoint[] {
+  setData(wanted: readonly DataRequest[]): readonly Breakpoint[] {
     const placed = wanted.map((request, index) => {
       const problem =
         index < MAX_DATA_BREAKPOINTS
@@ -134,8 +149,18 @@ export class BreakpointRegistry {
       const watch = { id: armed.breakpoint.id, linear: request.linear, bytes: request.bytes, access: request.access };
       return { armed, watch };
     });
+    this.dataPlaced = placed.map(({ armed }) => armed);
     this.data = placed.filter(({ armed }) => armed.breakpoint.verified);
     return placed.map(({ armed }) => armed.breakpoint);
+  }
+
+  /** Every breakpoint, whether it could be placed or not. */
+  get all(): readonly Breakpoint[] {
+    return [...this.placed(), ...this.dataPlaced].map(({ breakpoint }) => breakpoint);
+  }
+
+  private placed(): readonly Armed[] {
+    return [...[...this.bySource.values()].flat(), ...this.functions, ...this.instructions];
   }
 
   /** Forgets everything: the program runs without being debugged. */
@@ -143,6 +168,7 @@ export class BreakpointRegistry {
     this.bySource.clear();
     this.functions = [];
     this.instructions = [];
+    this.dataPlaced = [];
     this.data = [];
     this.rebuild();
   }
@@ -178,10 +204,10 @@ export class BreakpointRegistry {
   private arm(
     addresses: readonly bigint[],
     line: LineSpan | undefined,
-    options: BreakpointOptions,
+    options: BreakpointRequest,
     problem: string | undefined,
   ): Armed {
-    const id = this.nextId++;
+    const { id } = options;
     const refuse = (message: string | undefined): Armed => ({
       breakpoint: { id, addresses: [], verified: false, message, line: undefined },
       condition: undefined,
@@ -189,6 +215,7 @@ export class BreakpointRegistry {
       logMessage: undefined,
       hits: 0,
     });
+    if (options.problem !== undefined) return refuse(options.problem);
     if (addresses.length === 0) return refuse(problem);
     const condition = options.condition ? compileCondition(options.condition, 'code', this.symbols) : undefined;
     if (typeof condition === 'string') return refuse(condition);
@@ -201,7 +228,7 @@ export class BreakpointRegistry {
 
   private rebuild(): void {
     this.byAddress = new Map();
-    for (const armed of [...[...this.bySource.values()].flat(), ...this.functions, ...this.instructions]) {
+    for (const armed of this.placed()) {
       for (const address of armed.breakpoint.addresses) {
         const here = this.byAddress.get(address);
         if (here) here.push(armed);

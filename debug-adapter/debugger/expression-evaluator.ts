@@ -75,7 +75,7 @@ function valueOf(expression: Expression, context: Context): Value {
 }
 
 function named(name: string, column: number, { view, symbols, payload }: Context): Value {
-  const fromPayload = payload?.[name];
+  const fromPayload = payload !== undefined && Object.hasOwn(payload, name) ? payload[name] : undefined;
   if (fromPayload !== undefined) return computed(fromPayload);
   const plain = name.replace(/^[$%]/, '');
   const part = registerPart(plain);

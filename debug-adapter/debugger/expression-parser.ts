@@ -62,12 +62,17 @@ const PRECEDENCE: Readonly<Record<BinaryOperator, number>> = {
   '/': 10,
   '%': 10,
 };
-const SIZES: Readonly<Record<string, OperandBytes>> = { byte: 1, word: 2, dword: 4, qword: 8 };
-const SPACES: Readonly<Record<string, AddressSpace>> = {
-  gpa: 'guest-physical',
-  hpa: 'host-physical',
-  linear: 'linear',
-};
+const SIZES: ReadonlyMap<string, OperandBytes> = new Map([
+  ['byte', 1],
+  ['word', 2],
+  ['dword', 4],
+  ['qword', 8],
+]);
+const SPACES: ReadonlyMap<string, AddressSpace> = new Map([
+  ['gpa', 'guest-physical'],
+  ['hpa', 'host-physical'],
+  ['linear', 'linear'],
+]);
 const SEGMENTS: ReadonlySet<string> = new Set(['cs', 'ss', 'ds', 'es', 'fs', 'gs']);
 /** Deeper nesting is a mistake and must not overflow the stack. */
 const MAX_DEPTH = 100;
@@ -115,7 +120,7 @@ class Parser {
     let left = this.unary();
     for (;;) {
       const token = this.peek();
-      if (token.kind !== 'operator' || !(token.text in PRECEDENCE)) break;
+      if (token.kind !== 'operator' || !Object.hasOwn(PRECEDENCE, token.text)) break;
       const operator = token.text as BinaryOperator;
       if (PRECEDENCE[operator] < minimum) break;
       this.position++;
@@ -164,7 +169,7 @@ class Parser {
       throw new ExpressionError(`${describe(token)} is not expected here.`, token.column);
     }
     const lower = token.text.toLowerCase();
-    const size = SIZES[lower];
+    const size = SIZES.get(lower);
     if (size !== undefined) return this.sizedMemory(token.column, size);
     if (this.nextIs(':')) return this.sizedMemory(token.column, undefined, token);
     return { kind: 'name', name: token.text, column: token.column };
@@ -181,7 +186,7 @@ class Parser {
     }
     if (name?.kind === 'name') {
       const lower = name.text.toLowerCase();
-      const named = SPACES[lower];
+      const named = SPACES.get(lower);
       if (named !== undefined) space = named;
       else if (SEGMENTS.has(lower)) segment = lower;
       else

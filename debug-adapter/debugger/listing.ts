@@ -16,6 +16,8 @@ export interface ListedInstruction {
 /** Bytes of data shown on one line. */
 const DATA_BYTES = 8;
 const LAST_ADDRESS = (1n << 64n) - 1n;
+/** Further than this from an address nothing is decoded: a client that asks for it gets lines without text. */
+const MAX_DISTANCE = 10_000;
 
 export class Listing {
   private readonly view: ProcessorView;
@@ -28,6 +30,7 @@ export class Listing {
 
   /** `count` lines, the first one `offset` instructions after (or before, if negative) the one at `address`. */
   lines(address: bigint, offset: number, count: number): readonly ListedInstruction[] {
+    if (Math.abs(offset) > MAX_DISTANCE) return filler(address + BigInt(offset), count);
     const before = offset < 0 ? this.before(address, -offset) : [];
     const after = this.forward(address, Math.max(0, offset + count));
     return [...before, ...after].slice(offset > 0 ? offset : 0).slice(0, count);
@@ -35,14 +38,13 @@ export class Listing {
 
   private forward(address: bigint, count: number): ListedInstruction[] {
     const lines: ListedInstruction[] = [];
-    for (let at = address; lines.length < count && at <= LAST_ADDRESS;) {
+    let at = address;
+    while (lines.length < count && at <= LAST_ADDRESS) {
       const line = this.at(at);
       lines.push(line);
       at += BigInt(Math.max(1, line.bytes.length));
     }
-    while (lines.length < count)
-      lines.push({ address: LAST_ADDRESS, bytes: new Uint8Array(), text: '??', valid: false });
-    return lines;
+    return [...lines, ...filler(at, count - lines.length)];
   }
 
   /** The `count` instructions that end at `address`, in order. */
@@ -50,9 +52,9 @@ export class Listing {
     let start = this.startBefore(address, BigInt(count * MAX_INSTRUCTION_BYTES));
     for (;;) {
       const lines = this.between(start, address);
-      if (lines.length >= count || start === 0n) return padded(lines.slice(-count), count);
+      if (lines.length >= count || start === 0n) return padded(lines.slice(-count), count, address);
       const earlier = this.startBefore(start, BigInt(count * MAX_INSTRUCTION_BYTES));
-      if (earlier >= start) return padded(lines, count);
+      if (earlier >= start) return padded(lines, count, address);
       start = earlier;
     }
   }
@@ -121,8 +123,17 @@ function adjoins(before: { address: bigint; bytes: number } | undefined, span: {
 }
 
 /** A client counts lines: fill up with unreadable ones at the front. */
-function padded(lines: readonly ListedInstruction[], count: number): ListedInstruction[] {
+function padded(lines: readonly ListedInstruction[], count: number, end: bigint): ListedInstruction[] {
   const missing = count - lines.length;
-  const filler: ListedInstruction = { address: 0n, bytes: new Uint8Array(), text: '??', valid: false };
-  return [...Array.from({ length: missing }, () => filler), ...lines];
+  return [...filler((lines[0]?.address ?? end) - BigInt(missing), missing), ...lines];
+}
+
+/** Lines that show nothing, one to an address: clients tell lines apart by theirs. Addresses wrap at 64 bits. */
+function filler(address: bigint, count: number): ListedInstruction[] {
+  return Array.from({ length: count }, (_, index) => ({
+    address: BigInt.asUintN(64, address + BigInt(index)),
+    bytes: new Uint8Array(),
+    text: '??',
+    valid: false,
+  }));
 }

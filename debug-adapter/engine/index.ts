@@ -15,6 +15,7 @@ export type { CodeBits, LineSpan, Program, ProgramResult, ProgramSymbol } from '
 export { vectorName } from './cpu/guest-fault.ts';
 export { REGISTERS, REGISTER_NAMES } from './cpu/registers.ts';
 export type { BitField, RegisterName, RegisterRow } from './cpu/registers.ts';
+export { HOST_SYMBOLS } from './hypervisor/host-layout.ts';
 export { codeFacts } from './isa/codes.ts';
 export { disassemble } from './isa/disassemble.ts';
 export type { DisassembledInstruction } from './isa/disassemble.ts';

@@ -1,20 +1,19 @@
 /** exceptionInfo: everything known about the exit, fault or failure that stopped the machine. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { EXIT_REASONS, describeExit, vmcsField } from '../engine/index.ts';
+import { EXIT_REASONS, HOST_SYMBOLS, describeExit, vmcsField } from '../engine/index.ts';
 import type { EntryFailure, FailedEntryCheck, FaultRecord, Stop, VmcsFieldWrite } from '../engine/index.ts';
 import type { SymbolTable } from '../debugger/symbols.ts';
 import { exitFacts } from './exits.ts';
-import { describeStop, failureHeadline, faultText } from './stops.ts';
+import { codeText, describeStop, failureHeadline, faultText } from './stops.ts';
+import type { Scene, ShowFile } from './stops.ts';
 import { hex64, hexOf, hexShort } from './text.ts';
 
 type ExceptionInfo = DebugProtocol.ExceptionInfoResponse['body'];
 
-/** How a path is written in a message. */
-export type ShowFile = (file: string) => string;
-
 /** Undefined where the stop is no exception. */
-export function exceptionInfo(stop: Stop, symbols: SymbolTable): ExceptionInfo | undefined {
-  const text = describeStop(stop, symbols);
+export function exceptionInfo(stop: Stop, scene: Scene): ExceptionInfo | undefined {
+  const { symbols } = scene;
+  const text = describeStop(stop, scene);
   switch (stop.kind) {
     case 'vm-exit': {
       const { exit, guestRip, number } = stop.record;
@@ -35,13 +34,11 @@ export function exceptionInfo(stop: Stop, symbols: SymbolTable): ExceptionInfo |
     case 'triple-fault':
       return info('Triple fault', text.text ?? '', faultChain(stop.chain, symbols));
     case 'vm-entry-failure':
-      return info(
-        `${stop.report.instruction} failed`,
-        failureHeadline(stop.report),
-        failureLines(stop.report, symbols),
-      );
+      return info(`${stop.report.instruction} failed`, failureHeadline(stop.report), failureLines(stop.report, scene));
     case 'unimplemented':
       return info('Not implemented', text.text ?? '', [text.text ?? '']);
+    case 'nowhere':
+      return info('No memory there', text.text ?? '', [text.text ?? '']);
     case 'budget':
     case 'pause':
     case 'breakpoint':
@@ -69,30 +66,40 @@ function faultChain(chain: readonly FaultRecord[], symbols: SymbolTable): readon
 /** The failure, then each failed check with its rule, fields, values, manual section and last writes. */
 export function failureLines(
   report: EntryFailure,
-  symbols: SymbolTable,
+  scene: Scene,
   showFile: ShowFile = (file) => file,
 ): readonly string[] {
-  const at = `at ${symbols.describe(report.linear) ?? hexShort(report.linear)}${sourceOf(report.linear, symbols, showFile)}`;
-  return [failureHeadline(report), at, ...report.failed.flatMap((check) => checkLines(check, symbols, showFile))];
+  return [
+    failureHeadline(report),
+    `at ${failurePlace(report, scene, showFile)}`,
+    ...report.failed.flatMap((check) => checkLines(check, scene, showFile)),
+  ];
 }
 
-function checkLines(check: FailedEntryCheck, symbols: SymbolTable, showFile: ShowFile): readonly string[] {
+const hostNames: ReadonlyMap<bigint, string> = new Map(
+  HOST_SYMBOLS.map(({ name, address }) => [BigInt(address), name]),
+);
+const byHypervisor = ({ machine }: Scene): boolean => machine.options.mode === 'vm';
+
+/** The instruction that failed: in mode `vm` it is the built-in hypervisor's, whose addresses are not the guest's. */
+export function failurePlace(report: EntryFailure, scene: Scene, showFile?: ShowFile): string {
+  if (!byHypervisor(scene)) return codeText(report.linear, scene.symbols, showFile);
+  return `${hostNames.get(report.linear) ?? hexShort(report.linear)} (the built-in hypervisor)`;
+}
+
+function checkLines(check: FailedEntryCheck, scene: Scene, showFile: ShowFile): readonly string[] {
   const fields = check.fields.map((key, index) => {
     const write = check.lastWrites.find((each) => each.field === key);
     const value = check.values[index];
     const shown = value === undefined ? 'unknown' : hexOf(value, 8 * vmcsField(key).bytes);
-    return `  ${key} = ${shown}, ${writeText(write, symbols, showFile)}`;
+    return `  ${key} = ${shown}, ${writeText(write, scene, showFile)}`;
   });
   return [`${check.id}: ${check.rule}`, ...fields, `  remedy: ${check.remedy}`, `  ${check.section}`];
 }
 
-function writeText(write: VmcsFieldWrite | undefined, symbols: SymbolTable, showFile: ShowFile): string {
+function writeText(write: VmcsFieldWrite | undefined, scene: Scene, showFile: ShowFile): string {
+  if (write?.instruction !== undefined && write.linear === undefined) return 'set in the debugger';
+  if (byHypervisor(scene)) return 'written by the built-in hypervisor or saved by a VM exit';
   if (write?.linear === undefined) return 'never written since VMCLEAR';
-  const where = symbols.describe(write.linear) ?? hexShort(write.linear);
-  return `last written at ${where}${sourceOf(write.linear, symbols, showFile)}`;
-}
-
-function sourceOf(linear: bigint, symbols: SymbolTable, showFile: ShowFile): string {
-  const line = symbols.lineAt(linear);
-  return line === undefined ? '' : ` (${showFile(line.file)}:${line.line})`;
+  return `last written at ${codeText(write.linear, scene.symbols, showFile)}`;
 }

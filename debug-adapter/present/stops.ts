@@ -1,9 +1,20 @@
 /** Why the machine stopped, in words and as the protocol says it. */
+import path from 'node:path';
 import { EXIT_REASONS, describeQualification, instructionErrorMeaning } from '../engine/index.ts';
-import type { EntryFailure, FaultRecord, Stop } from '../engine/index.ts';
+import type { EntryFailure, FaultRecord, Machine, Stop } from '../engine/index.ts';
+import { ProcessorView } from '../debugger/processor.ts';
 import type { SymbolTable } from '../debugger/symbols.ts';
 import type { StopKind } from '../protocol/events.ts';
-import { hexShort } from './text.ts';
+import { formatMemorySize, hexShort } from './text.ts';
+
+/** The machine that stopped, with the names of its program. */
+export interface Scene {
+  readonly machine: Machine;
+  readonly symbols: SymbolTable;
+}
+
+/** How a path is written in a message. */
+export type ShowFile = (file: string) => string;
 
 export interface StopText {
   /** Of the protocol's `stopped` event; other texts than the protocol's own are shown as they are. */
@@ -17,7 +28,17 @@ export interface StopText {
 
 const place = (linear: bigint, symbols: SymbolTable): string => symbols.describe(linear) ?? hexShort(linear);
 
-export function describeStop(stop: Stop, symbols: SymbolTable): StopText {
+/** `start+0x5 (boot.asm:12)`. */
+export function codeText(
+  linear: bigint,
+  symbols: SymbolTable,
+  showFile: ShowFile = (file) => path.basename(file),
+): string {
+  const line = symbols.lineAt(linear);
+  return place(linear, symbols) + (line === undefined ? '' : ` (${showFile(line.file)}:${line.line})`);
+}
+
+export function describeStop(stop: Stop, { machine, symbols }: Scene): StopText {
   switch (stop.kind) {
     case 'budget':
       return { reason: 'step', description: 'Paused on step', text: undefined, kind: 'step' };
@@ -81,12 +102,28 @@ export function describeStop(stop: Stop, symbols: SymbolTable): StopText {
       return {
         reason: 'exception',
         description: 'Paused: not implemented',
-        text: `Hyperstep does not implement ${stop.what}${bytes === '' ? '' : ` (${bytes})`} at ${place(stop.linear, symbols)}.`,
+        text: `${capital(stop.what)}, at ${codeText(stop.linear, symbols)}${bytes === '' ? '' : `, bytes ${bytes}`}: Hyperstep does not implement this and stops rather than guess.`,
         kind: 'unimplemented',
       };
     }
-    case 'halted':
-      return { reason: 'halted', description: 'Paused: halted for ever', text: stop.because, kind: 'halted' };
+    case 'nowhere':
+      return {
+        reason: 'exception',
+        description: `Paused: ${NOWHERE[stop.access].paused}`,
+        text: nowhereText(stop, machine, symbols),
+        kind: 'nowhere',
+      };
+    case 'halted': {
+      // RIP is past the HLT.
+      const last = ProcessorView.current(machine, 0).linearRip - 1n;
+      const line = symbols.lineAt(last);
+      return {
+        reason: 'halted',
+        description: 'Paused: halted for ever',
+        text: line === undefined ? stop.because : `${stop.because} (${path.basename(line.file)}:${line.line})`,
+        kind: 'halted',
+      };
+    }
     case 'power-off':
       return {
         reason: 'exited',
@@ -97,12 +134,41 @@ export function describeStop(stop: Stop, symbols: SymbolTable): StopText {
   }
 }
 
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+type Nowhere = Extract<Stop, { kind: 'nowhere' }>;
+
+const NOWHERE: {
+  readonly [A in Nowhere['access']]: { readonly paused: string; readonly did: string; readonly correct: string };
+} = {
+  fetch: { paused: 'jump to where there is no memory', did: 'jumped to', correct: 'the target' },
+  read: { paused: 'read from where there is no memory', did: 'reads from', correct: 'the address' },
+  write: { paused: 'write to where there is no memory', did: 'writes to', correct: 'the address' },
+};
+
+/** Guest memory that reaches above this address continues above 4 GiB: it has no one end. */
+const DEVICES_BEGIN = 0xc000_0000;
+
+function nowhereText(stop: Nowhere, machine: Machine, symbols: SymbolTable): string {
+  const { did, correct } = NOWHERE[stop.access];
+  const there = stop.access === 'fetch' ? 'where there is no memory' : 'where there is neither memory nor a device';
+  const at = stop.access === 'fetch' ? stop.from : stop.linear;
+  const who =
+    at === undefined ? '' : ` (${stop.access === 'fetch' ? 'last instruction ' : ''}at ${codeText(at, symbols)})`;
+  const { memoryBytes } = machine.options;
+  const size = formatMemorySize(memoryBytes);
+  const end =
+    memoryBytes <= DEVICES_BEGIN ? `Memory ends at ${hexShort(memoryBytes)} (${size})` : `The machine has ${size}`;
+  const remedy = stop.address >= memoryBytes ? `raise "memory" or correct ${correct}` : `correct ${correct}`;
+  return `The guest ${did} ${hexShort(stop.address)}, ${there}${who}. ${end}: ${remedy}.`;
+}
+
 /** `#PF (error code 0x2) at user_task+0x4, address 0x500000: page not present`. */
 export function faultText(fault: FaultRecord, symbols: SymbolTable): string {
   const code = fault.errorCode === undefined ? '' : ` (error code ${hexShort(fault.errorCode)})`;
   const address = fault.linear === undefined ? '' : `, address ${hexShort(fault.linear)}`;
   const because = fault.because === '' ? '' : `: ${fault.because}`;
-  return `${fault.name}${code} at ${place(fault.rip, symbols)}${address}${because}`;
+  return `${fault.name}${code} at ${codeText(fault.rip, symbols)}${address}${because}`;
 }
 
 /** First line of a failure; the checks follow in exceptionInfo. */

@@ -14,6 +14,7 @@ export type StopKind =
   | 'vm-entry-failure'
   | 'triple-fault'
   | 'unimplemented'
+  | 'nowhere'
   | 'halted'
   | 'power-off';
 

@@ -1,47 +1,48 @@
 /** Everything that stops the machine by the person's wish. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { Breakpoint, DataBreakpointRequest } from '../debugger/breakpoints.ts';
+import type { BreakpointRequest, DataRequest } from '../debugger/breakpoints.ts';
 import { evaluateText } from '../debugger/expression-evaluator.ts';
 import type { FilterRequest } from '../debugger/stop-rules.ts';
 import { UserError } from '../debugger/user-error.ts';
-import { hex64, memoryReference, parseMemoryReference } from '../present/text.ts';
+import { toBreakpoint } from '../present/breakpoint.ts';
+import { hex64, parseMemoryReference } from '../present/text.ts';
 import type { Handlers } from '../session/handlers.ts';
 import type { Session } from '../session/session.ts';
-import { sourceOf } from './inspection.ts';
 import { childrenAt } from './variable-tree.ts';
 
-function toBreakpoint(breakpoint: Breakpoint): DebugProtocol.Breakpoint {
-  const { id, verified, message, line, addresses } = breakpoint;
-  return {
-    id,
-    verified,
-    ...(message === undefined ? {} : { message }),
-    ...(line === undefined ? {} : { line: line.line, source: sourceOf(line.file) }),
-    ...(addresses[0] === undefined ? {} : { instructionReference: memoryReference(addresses[0]) }),
-  };
-}
-
-/** Breakpoints sent before a launch wait for it. */
+/** Breakpoints sent before a launch wait for it: a `breakpoint` event follows. */
 const WAITING = 'The program is not loaded yet.';
-const waiting = (count: number): DebugProtocol.Breakpoint[] =>
-  Array.from({ length: count }, () => ({ verified: false, message: WAITING }));
+const waiting = (wanted: readonly BreakpointRequest[]): DebugProtocol.Breakpoint[] =>
+  wanted.map(({ id, problem }) => ({ id, verified: false, message: problem ?? WAITING }));
 
-const options = (wanted: { condition?: string; hitCondition?: string; logMessage?: string }) => ({
+const common = (session: Session, wanted: { condition?: string; hitCondition?: string; logMessage?: string }) => ({
+  id: session.newBreakpointId(),
   condition: wanted.condition,
   hitCondition: wanted.hitCondition,
   logMessage: wanted.logMessage,
 });
 
-const ACCESS = { read: 'read', write: 'write', readWrite: 'readWrite' } as const;
-
 /** `linear/bytes`, as `dataBreakpointInfo` gives it out. */
 const dataId = (linear: bigint, bytes: number): string => `${hex64(linear)}/${bytes}`;
 
-function parseDataId(id: string): { linear: bigint; bytes: number } {
+function parseDataId(id: string): { linear: bigint; bytes: number; problem?: string } {
   const match = /^(0x[0-9a-f]{1,16})\/(\d{1,6})$/i.exec(id);
-  if (!match) throw new UserError(`"${id}" is no data breakpoint of this adapter; it is written 0xADDRESS/BYTES.`);
-  return { linear: BigInt(match[1]!), bytes: Number(match[2]) };
+  const bytes = Number(match?.[2] ?? 0);
+  if (match && bytes > 0) return { linear: BigInt(match[1]!), bytes };
+  const problem = `"dataId" is "${id}", which is no data breakpoint of this adapter: it is written 0xADDRESS/BYTES, at least 1 byte.`;
+  return { linear: 0n, bytes: 1, problem };
 }
+
+function parseInstruction(reference: string, offset: number): { linear: bigint; problem?: string } {
+  const parsed = parseMemoryReference(reference);
+  if (parsed?.space === 'linear') return { linear: BigInt.asUintN(64, parsed.address + BigInt(offset)) };
+  return { linear: 0n, problem: `"instructionReference" is "${reference}", which is no linear address written 0x...` };
+}
+
+const notMemory = (name: string): DebugProtocol.DataBreakpointInfoResponse['body'] => ({
+  dataId: null,
+  description: `${name} is not in linear memory, and only that can be watched; write [${name}] or "Add Data Breakpoint at Address" to watch what it points at.`,
+});
 
 function changed(session: Session): void {
   session.target.runner.refreshConditions();
@@ -60,47 +61,43 @@ export const breakpointRequests: Handlers<
   setBreakpoints: (session, args) => {
     const file = args.source.path;
     if (file === undefined) throw new UserError('"source" must have a "path".');
-    const wanted = (args.breakpoints ?? []).map((each) => ({ line: each.line, ...options(each) }));
+    const wanted = (args.breakpoints ?? []).map((each) => ({ line: each.line, ...common(session, each) }));
     session.wishes.sources.set(file, wanted);
-    if (!session.launched) return { breakpoints: waiting(wanted.length) };
+    if (!session.launched) return { breakpoints: waiting(wanted) };
     const breakpoints = session.target.breakpoints.setSource(session.target.sourceFile(file), wanted).map(toBreakpoint);
     changed(session);
     return { breakpoints };
   },
 
   setFunctionBreakpoints: (session, args) => {
-    const wanted = args.breakpoints.map((each) => ({ name: each.name, ...options(each) }));
+    const wanted = args.breakpoints.map((each) => ({ name: each.name, ...common(session, each) }));
     session.wishes.functions = wanted;
-    if (!session.launched) return { breakpoints: waiting(wanted.length) };
+    if (!session.launched) return { breakpoints: waiting(wanted) };
     const breakpoints = session.target.breakpoints.setFunctions(wanted).map(toBreakpoint);
     changed(session);
     return { breakpoints };
   },
 
   setInstructionBreakpoints: (session, args) => {
-    const wanted = args.breakpoints.map((each) => {
-      const reference = parseMemoryReference(each.instructionReference);
-      if (reference?.space !== 'linear') {
-        throw new UserError(`"${each.instructionReference}" is no linear address, written 0x...`);
-      }
-      return { linear: BigInt.asUintN(64, reference.address + BigInt(each.offset ?? 0)), ...options(each) };
-    });
+    const wanted = args.breakpoints.map((each) => ({
+      ...common(session, each),
+      ...parseInstruction(each.instructionReference, each.offset ?? 0),
+    }));
     session.wishes.instructions = wanted;
-    if (!session.launched) return { breakpoints: waiting(wanted.length) };
+    if (!session.launched) return { breakpoints: waiting(wanted) };
     const breakpoints = session.target.breakpoints.setInstructions(wanted).map(toBreakpoint);
     changed(session);
     return { breakpoints };
   },
 
   setDataBreakpoints: (session, args) => {
-    const wanted = args.breakpoints.map((each): DataBreakpointRequest => ({
+    const wanted = args.breakpoints.map((each): DataRequest => ({
+      ...common(session, each),
       ...parseDataId(each.dataId),
-      access: ACCESS[each.accessType ?? 'write'],
-      condition: each.condition,
-      hitCondition: each.hitCondition,
+      access: each.accessType ?? 'write',
     }));
     session.wishes.data = wanted;
-    if (!session.launched) return { breakpoints: waiting(wanted.length) };
+    if (!session.launched) return { breakpoints: waiting(wanted) };
     const breakpoints = session.target.breakpoints.setData(wanted).map(toBreakpoint);
     changed(session);
     return { breakpoints };
@@ -116,22 +113,18 @@ export const breakpointRequests: Handlers<
     });
     if (args.variablesReference !== undefined && args.variablesReference > 0) {
       const node = childrenAt(session, args.variablesReference).nodes.find((each) => each.name === args.name);
-      const reference = node?.memoryReference === undefined ? undefined : parseMemoryReference(node.memoryReference);
-      if (reference?.space !== 'linear') {
-        return {
-          dataId: null,
-          description: `${args.name} does not hold a linear address: only memory can be watched.`,
-        };
-      }
-      return described(reference.address, args.bytes ?? 8);
+      if (!node) throw new UserError(`There is no "${args.name}" here.`);
+      if (node.place?.kind !== 'memory' || node.place.space !== 'linear') return notMemory(args.name);
+      return described(node.place.address, args.bytes ?? node.place.bytes);
     }
     const { view } = session.frame(args.frameId);
     const result = evaluateText(args.name, { view, symbols });
     if (!result.ok) return { dataId: null, description: `Column ${result.error.column}: ${result.error.message}` };
-    const { place, number } = result.value;
+    const { place, number, isAddress } = result.value;
+    if (args.asAddress === true || isAddress) return described(number, args.bytes ?? view.mode.bits / 8);
     if (place?.kind === 'memory' && place.space === 'linear')
       return described(place.address, args.bytes ?? place.bytes);
-    return described(number, args.bytes ?? view.mode.bits / 8);
+    return notMemory(args.name);
   },
 
   setExceptionBreakpoints: (session, args) => {
@@ -140,7 +133,7 @@ export const breakpointRequests: Handlers<
       ...(args.filterOptions ?? []).map((each) => ({ id: each.filterId, condition: each.condition })),
     ];
     session.wishes.filters = wanted;
-    if (!session.launched) return { breakpoints: waiting(wanted.length) };
+    if (!session.launched) return { breakpoints: wanted.map(() => ({ verified: false, message: WAITING })) };
     const results = session.target.rules.set(wanted);
     changed(session);
     return {

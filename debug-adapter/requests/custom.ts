@@ -1,6 +1,5 @@
 /** The requests of our own views: page walks, the exit log, the VMCS. */
 import { ProcessorView } from '../debugger/processor.ts';
-import { UserError } from '../debugger/user-error.ts';
 import { exitCounts, exitRow, threadOf } from '../present/exits.ts';
 import { presentWalk } from '../present/page-walk.ts';
 import { hex64 } from '../present/text.ts';
@@ -12,7 +11,6 @@ import { addressOf } from './evaluation.ts';
 
 const MAX_ROWS = 10_000;
 const MAX_SYMBOLS = 1000;
-const ACCESS_KINDS = ['read', 'write', 'execute'] as const;
 
 export const customRequests: Handlers<
   Session,
@@ -42,7 +40,6 @@ export const customRequests: Handlers<
     const { machine } = session.target;
     const cpu = session.cpuOf(args.threadId);
     const kind = args.access ?? 'read';
-    if (!ACCESS_KINDS.includes(kind)) throw new UserError(`"access" must be one of ${ACCESS_KINDS.join(', ')}.`);
     const linear = addressOf(session, args.address);
     const user = args.user ?? ProcessorView.current(machine, cpu).mode.cpl === 3;
     return presentWalk(machine.inspect.walk(linear, { kind, user }, cpu));
@@ -51,8 +48,8 @@ export const customRequests: Handlers<
   'hyperstep/exits': (session, args) => {
     const { machine, symbols } = session.target;
     const { exits } = machine;
-    const count = Math.min(MAX_ROWS, Math.max(0, Math.floor(args.count)));
-    const start = Math.max(0, args.start < 0 ? exits.length + args.start : Math.floor(args.start));
+    const count = Math.min(MAX_ROWS, args.count);
+    const start = Math.max(0, args.start < 0 ? exits.length + args.start : args.start);
     return {
       total: sum(machine.exitCounts.values()),
       kept: exits.length,

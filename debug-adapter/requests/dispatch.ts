@@ -4,7 +4,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { didYouMean } from '../debugger/nearest.ts';
 import { UserError } from '../debugger/user-error.ts';
 import { Session } from '../session/session.ts';
-import { REQUEST_NAMES, argumentProblem, isRequestName } from './arguments.ts';
+import { REQUEST_NAMES, argumentProblem, isRequestName, withoutNulls } from './arguments.ts';
 import { requestHandlers } from './index.ts';
 
 /** Error ids, so that a client can tell the kinds apart. */
@@ -70,14 +70,15 @@ export class HyperstepAdapter extends DebugSession {
       this.refuse(response, UNKNOWN, `Unknown request "${name}".${didYouMean(name, REQUEST_NAMES)}`);
       return;
     }
-    const problem = argumentProblem(name, request.arguments);
+    const args = request.arguments === null ? undefined : withoutNulls(request.arguments);
+    const problem = argumentProblem(name, args);
     if (problem !== undefined) {
       this.refuse(response, MALFORMED, `Malformed request "${name}": ${problem}.`);
       return;
     }
     try {
       const handler = requestHandlers[name] as (session: Session, args: unknown) => unknown;
-      const body: unknown = await handler(this.session, request.arguments ?? {});
+      const body: unknown = await handler(this.session, args ?? {});
       if (body !== undefined) response.body = body;
       this.sendResponse(response);
     } catch (error) {

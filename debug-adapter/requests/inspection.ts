@@ -1,19 +1,17 @@
 /** Threads, stacks, scopes and variables. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import path from 'node:path';
 import { modeName } from '../debugger/stack.ts';
 import type { Frame } from '../debugger/stack.ts';
 import { UserError } from '../debugger/user-error.ts';
 import { writePlace } from '../debugger/place.ts';
 import { evaluateText } from '../debugger/expression-evaluator.ts';
 import { exceptionInfo } from '../present/exception-info.ts';
+import { sourceOf } from '../present/breakpoint.ts';
 import { threadOf } from '../present/exits.ts';
 import { memoryReference } from '../present/text.ts';
 import type { Handlers } from '../session/handlers.ts';
 import type { Session } from '../session/session.ts';
 import { childrenAt, scopesOf, toVariable } from './variable-tree.ts';
-
-export const sourceOf = (file: string): DebugProtocol.Source => ({ name: path.basename(file), path: file });
 
 function toStackFrame(session: Session, cpu: number, frame: Frame, index: number): DebugProtocol.StackFrame {
   const base = { id: session.frameId(cpu, index), name: frame.name, line: 0, column: 0 };
@@ -101,7 +99,7 @@ export const inspectionRequests: Handlers<
     session.cpuOf(args.threadId);
     const target = session.stopped;
     const stop = target.outcome?.stop;
-    const info = stop === undefined ? undefined : exceptionInfo(stop, target.symbols);
+    const info = stop === undefined ? undefined : exceptionInfo(stop, target);
     if (!info) throw new UserError('The machine did not stop because of an exception, a VM exit or a failure.');
     return info;
   },

@@ -6,7 +6,7 @@ import type { AddressSpace } from '../engine/index.ts';
 import { hex64, parseMemoryReference } from '../present/text.ts';
 import type { Handlers } from '../session/handlers.ts';
 import type { Session } from '../session/session.ts';
-import { sourceOf } from './inspection.ts';
+import { sourceOf } from '../present/breakpoint.ts';
 
 const MAX_READ = 16 * 1024 * 1024;
 const MAX_INSTRUCTIONS = 10_000;
@@ -21,9 +21,7 @@ function parse(reference: string, offset: number | undefined): { space: AddressS
 export const memoryRequests: Handlers<Session, 'readMemory' | 'writeMemory' | 'disassemble'> = {
   readMemory: (session, args) => {
     const { space, address } = parse(args.memoryReference, args.offset);
-    if (args.count < 0 || args.count > MAX_READ) {
-      throw new UserError(`"count" must be from 0 to ${MAX_READ}.`);
-    }
+    if (args.count > MAX_READ) throw new UserError(`"count" must not be above ${MAX_READ}.`);
     const view = ProcessorView.current(session.target.machine, 0);
     const data = view.readMemory(address, args.count, space);
     const missing = args.count - data.length;
@@ -50,8 +48,8 @@ export const memoryRequests: Handlers<Session, 'readMemory' | 'writeMemory' | 'd
   disassemble: (session, args) => {
     const { space, address } = parse(args.memoryReference, args.offset);
     if (space !== 'linear') throw new UserError('Only linear addresses can be disassembled.');
-    if (args.instructionCount < 0 || args.instructionCount > MAX_INSTRUCTIONS) {
-      throw new UserError(`"instructionCount" must be from 0 to ${MAX_INSTRUCTIONS}.`);
+    if (args.instructionCount > MAX_INSTRUCTIONS) {
+      throw new UserError(`"instructionCount" must not be above ${MAX_INSTRUCTIONS}.`);
     }
     const { machine, symbols } = session.target;
     const listing = new Listing(ProcessorView.current(machine, 0), symbols);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { UserError } from '../debugger/user-error.ts';
 import type { Handlers } from '../session/handlers.ts';
 import type { Session } from '../session/session.ts';
-import { sourceOf } from './inspection.ts';
+import { sourceOf } from '../present/breakpoint.ts';
 
 export const sourceRequests: Handlers<Session, 'loadedSources' | 'source'> = {
   loadedSources: (session) => ({ sources: session.target.symbols.files.map(sourceOf) }),

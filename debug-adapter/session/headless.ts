@@ -9,7 +9,7 @@ import { Target } from './target.ts';
 /** Why a headless run ended. */
 export type End =
   | { readonly kind: 'instruction-limit'; readonly limit: number }
-  | Extract<Stop, { kind: 'triple-fault' | 'unimplemented' | 'halted' | 'power-off' }>;
+  | Extract<Stop, { kind: 'triple-fault' | 'unimplemented' | 'nowhere' | 'halted' | 'power-off' }>;
 
 export interface HeadlessResult {
   readonly target: Target;
@@ -55,6 +55,7 @@ export async function runHeadless({ launch, maxInstructions, onConsole }: Headle
     switch (stop.kind) {
       case 'triple-fault':
       case 'unimplemented':
+      case 'nowhere':
       case 'halted':
       case 'power-off':
         return { target, failures, end: stop };
@@ -88,6 +89,7 @@ export function statusOf({ end, failures }: HeadlessResult): number {
       return STATUS.limit;
     case 'triple-fault':
     case 'unimplemented':
+    case 'nowhere':
       return STATUS.failed;
   }
 }
@@ -97,7 +99,7 @@ export function endText({ target, end }: HeadlessResult): string {
   if (end.kind === 'instruction-limit')
     return `stopped after ${end.limit.toLocaleString('en-US')} instructions (--max-instructions)`;
   if (end.kind === 'power-off') return `the guest powered the machine off, status ${end.status}`;
-  const { description, text } = describeStop(end, target.symbols);
+  const { description, text } = describeStop(end, target);
   const what = description.replace(/^Paused(: | on )/, '');
   return text === undefined ? what : `${what}: ${text}`;
 }
@@ -109,4 +111,4 @@ const fromHere = (file: string): string => {
 };
 
 export const failureText = ({ target, failures }: HeadlessResult): string =>
-  failures.map((failure) => failureLines(failure, target.symbols, fromHere).join('\n')).join('\n\n');
+  failures.map((failure) => failureLines(failure, target, fromHere).join('\n')).join('\n\n');

@@ -46,7 +46,7 @@ export function readLaunchArguments(raw: Readonly<Record<string, unknown>>): Lau
   const known = Object.keys(LAUNCH_ATTRIBUTES) as (keyof LaunchAttributes)[];
   for (const [name, value] of Object.entries(raw)) {
     if (name.startsWith('__') || EDITOR_ATTRIBUTES.includes(name)) continue;
-    if (!(name in LAUNCH_ATTRIBUTES)) {
+    if (!Object.hasOwn(LAUNCH_ATTRIBUTES, name)) {
       const suggestion = nearestName(name, known);
       throw new UserError(
         `Unknown launch attribute "${name}".${suggestion === undefined ? '' : ` Did you mean "${suggestion}"?`} Known: ${known.filter((each) => each !== 'noDebug').join(', ')}.`,

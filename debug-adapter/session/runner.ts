@@ -146,6 +146,7 @@ export class Runner {
         const hit = this.breakpoints.touched(stop.id, this.machine, 0);
         hit.logs.forEach(this.events.onLog);
         if (hit.stops.length > 0) this.finish({ stop, planned: false, hits: hit.stops, problems: hit.problems });
+        else this.passed(stop, goal);
         return;
       }
       case 'vm-exit':
@@ -154,15 +155,22 @@ export class Runner {
         return;
       case 'vm-entry-failure':
         if (this.rules.stopsOnEntryFailure(stop.report, this.machine, 0)) this.interrupt(stop);
+        else this.passed(stop, goal);
         return;
       case 'exception':
       case 'triple-fault':
       case 'unimplemented':
+      case 'nowhere':
       case 'halted':
       case 'power-off':
       case 'pause':
         this.interrupt(stop);
     }
+  }
+
+  /** Nobody wants the stop, but the instruction that caused it is done: a goal of one instruction is met. */
+  private passed(stop: Stop, goal: Goal): void {
+    if (goal.extent === 'one') this.met(stop);
   }
 
   private judgeBreakpoint(stop: Extract<Stop, { kind: 'breakpoint' }>, goal: Goal): void {

@@ -5,11 +5,12 @@ import type { Frame } from '../debugger/stack.ts';
 import { ProcessorView } from '../debugger/processor.ts';
 import { continuePlan } from '../debugger/stepping.ts';
 import type { Plan } from '../debugger/stepping.ts';
+import { toBreakpoint } from '../present/breakpoint.ts';
 import { exitCounts, exitRow, threadOf } from '../present/exits.ts';
 import { failureLines } from '../present/exception-info.ts';
 import { describeStop } from '../present/stops.ts';
 import type { CustomEvents, StopKind, StoppedBody } from '../protocol/events.ts';
-import type { BreakpointOptions, DataBreakpointRequest } from '../debugger/breakpoints.ts';
+import type { DataRequest, FunctionRequest, InstructionRequest, LineRequest } from '../debugger/breakpoints.ts';
 import type { FilterRequest } from '../debugger/stop-rules.ts';
 import { ConsoleLines } from './console.ts';
 import { PathHandles } from './handles.ts';
@@ -30,10 +31,10 @@ export interface Client {
 
 /** What the client has asked for, kept so that a restart arms it again. */
 interface Wishes {
-  readonly sources: Map<string, readonly ({ readonly line: number } & BreakpointOptions)[]>;
-  functions: readonly ({ readonly name: string } & BreakpointOptions)[];
-  instructions: readonly ({ readonly linear: bigint } & BreakpointOptions)[];
-  data: readonly DataBreakpointRequest[];
+  readonly sources: Map<string, readonly LineRequest[]>;
+  functions: readonly FunctionRequest[];
+  instructions: readonly InstructionRequest[];
+  data: readonly DataRequest[];
   filters: readonly FilterRequest[] | undefined;
 }
 
@@ -49,6 +50,10 @@ export class Session {
   private current: Target | undefined;
   private configured = false;
   private over = false;
+  private lastBreakpointId = 0;
+  /** The last `stopped` event, said again where a restart fails. */
+  private lastStop: Omit<DebugProtocol.StoppedEvent['body'], 'threadId' | 'allThreadsStopped'> | undefined;
+  private lastKind: StopKind = 'entry';
 
   constructor(port: Client) {
     this.port = port;
@@ -86,9 +91,34 @@ export class Session {
   /** The same program from its file again, which may have been edited; other attributes where the client sends them. */
   restart(raw: Readonly<Record<string, unknown>> | undefined): void {
     const before = this.target;
+    try {
+      this.build(raw === undefined ? before.launch : readLaunchArguments(raw));
+    } catch (error) {
+      this.stay(before);
+      throw error;
+    }
     before.runner.abandon();
-    this.build(raw === undefined ? before.launch : readLaunchArguments(raw));
+    this.console.flush();
+    this.over = false;
     this.begin();
+  }
+
+  /** A restart has failed: the machine of before is still there, and the client must not think otherwise. */
+  private stay(target: Target): void {
+    if (target.runner.running) {
+      this.output('The restart has failed; the program that was started before keeps running.\n', 'important');
+      return;
+    }
+    const body = this.lastStop;
+    if (body === undefined || this.over) return;
+    setImmediate(() => {
+      if (this.current === target && !target.runner.running) this.sendStopped(target, this.lastKind, body);
+    });
+  }
+
+  /** Numbers of breakpoints are the session's: a restart keeps them. */
+  newBreakpointId(): number {
+    return ++this.lastBreakpointId;
   }
 
   private build(launch: LaunchRequest): void {
@@ -117,6 +147,10 @@ export class Session {
     target.breakpoints.setInstructions(instructions);
     target.breakpoints.setData(data);
     if (filters) target.rules.set(filters);
+    if (target.launch.noDebug) return;
+    for (const breakpoint of target.breakpoints.all) {
+      this.send('breakpoint', { reason: 'changed', breakpoint: toBreakpoint(breakpoint) });
+    }
   }
 
   private begin(): void {
@@ -230,10 +264,10 @@ export class Session {
     this.console.flush();
     for (const problem of outcome.problems) this.output(`${problem}\n`, 'important');
     if (this.finishes(target, outcome)) return;
-    const text = describeStop(stop, target.symbols);
+    const text = describeStop(stop, target);
     const planned = outcome.planned && stop.kind !== 'vm-exit' && stop.kind !== 'handler-step';
     if (stop.kind === 'vm-entry-failure') {
-      this.output(`${failureLines(stop.report, target.symbols).join('\n')}\n`, 'stderr');
+      this.output(`${failureLines(stop.report, target).join('\n')}\n`, 'stderr');
     }
     this.sendStopped(
       target,
@@ -251,7 +285,7 @@ export class Session {
 
   /** Stops that end the session rather than pause it. */
   private finishes(target: Target, { stop }: Outcome): boolean {
-    const text = describeStop(stop, target.symbols);
+    const text = describeStop(stop, target);
     if (stop.kind === 'power-off') {
       this.output(`The guest powered the machine off, status ${stop.status}.\n`, 'console');
       this.send('exited', { exitCode: stop.status });
@@ -259,7 +293,7 @@ export class Session {
       return true;
     }
     const unwatched = stop.kind === 'triple-fault' && !target.rules.stopsOnTripleFault(target.machine, 0);
-    const stopsForGood = ['triple-fault', 'unimplemented', 'halted', 'vm-entry-failure'].includes(stop.kind);
+    const stopsForGood = ['triple-fault', 'unimplemented', 'nowhere', 'halted', 'vm-entry-failure'].includes(stop.kind);
     if (!unwatched && !(target.launch.noDebug && stopsForGood)) return false;
     this.output(`${text.description}. ${text.text ?? ''}\n`, 'important');
     this.send('exited', { exitCode: stop.kind === 'halted' ? 0 : 1 });
@@ -272,6 +306,8 @@ export class Session {
     kind: StopKind,
     body: Omit<DebugProtocol.StoppedEvent['body'], 'threadId' | 'allThreadsStopped'>,
   ): void {
+    this.lastStop = body;
+    this.lastKind = kind;
     const { machine, symbols } = target;
     const stop = target.outcome?.stop;
     const record = stop?.kind === 'vm-exit' ? stop.record : machine.handler?.exit;

@@ -45,6 +45,25 @@ describe('disassembly listing', () => {
     assert.deepEqual(texts(found.slice(8)), ['??', '??']);
   });
 
+  it('gives each line without text an address of its own', () => {
+    for (const found of [
+      listing(spans).lines(0x100n, -4, 20),
+      listing(spans).lines(0xffff_ffff_ffff_fffen, 0, 6),
+      listing([]).lines(1n, -8, 8),
+    ]) {
+      assert.equal(new Set(found.map(({ address }) => address)).size, found.length);
+      assert.ok(found.every(({ address }) => address >= 0n && address < 1n << 64n));
+    }
+  });
+
+  it('decodes nothing far from where it is asked', () => {
+    for (const offset of [1e15, -1e15]) {
+      const found = listing(spans).lines(0x100n, offset, 3);
+      assert.deepEqual(texts(found), ['??', '??', '??']);
+      assert.equal(new Set(found.map(({ address }) => address)).size, 3);
+    }
+  });
+
   it('falls into step without any source', () => {
     const nops = [...Array.from({ length: 40 }, () => 0x90), 0x48, 0x89, 0xc3, 0xc3];
     const machine = standingMachine({ memory: { 0: nops } });

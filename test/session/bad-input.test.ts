@@ -73,6 +73,9 @@ describe('bad input', function () {
       { program: HELLO, stopOnEntri: true },
       /Unknown launch attribute "stopOnEntri"\. Did you mean "stopOnEntry"\?/,
     ));
+  for (const name of ['constructor', 'toString', 'hasOwnProperty'])
+    it(`an attribute named ${name}`, () =>
+      refused({ program: HELLO, [name]: 1 }, new RegExp(`^Unknown launch attribute "${name}"`)));
   it('an attribute of the wrong kind', () =>
     refused({ program: HELLO, stopOnEntry: 'yes' }, /"stopOnEntry" must be a boolean, not "yes"/));
   it('no program', () => refused({}, /"program" is missing/));
@@ -106,6 +109,42 @@ describe('bad input', function () {
     await client.launch({ program, mode: 'bare', __workspaceFolder: scratch });
   });
 
+  const BROKEN = 'bits 16\norg 7C00h\nstart: jmp strat\n';
+  const LOOP = BROKEN.replace('strat', 'start');
+
+  it('a restart with a mistake leaves what runs running', async () => {
+    const program = file('loop.asm', LOOP);
+    await client.launch({ program, mode: 'bare' });
+    await client.request('continue', { threadId: 1 });
+    file('loop.asm', BROKEN);
+    await assert.rejects(client.request('restart', {}), /loop\.asm:3:\d+: .*strat/);
+    const before = await client.request('hyperstep/machineInfo');
+    assert.equal(before.running, true);
+    assert.equal((await client.untilStopped('pause')).reason, 'pause');
+    assert.ok((await client.request('hyperstep/machineInfo')).instructions > before.instructions);
+    file('loop.asm', LOOP);
+    assert.equal((await client.untilStopped('restart', {})).reason, 'entry');
+  });
+
+  it('a restart with a mistake leaves what stands standing, and says so', async () => {
+    const program = file('loop.asm', LOOP);
+    await client.launch({ program, mode: 'bare' });
+    assert.equal((await client.untilStopped('next')).reason, 'step');
+    file('loop.asm', BROKEN);
+    await assert.rejects(client.request('restart', {}), /strat/);
+    assert.equal((await client.event('stopped')).reason, 'step');
+    assert.equal((await client.request('hyperstep/machineInfo')).instructions, 1);
+  });
+
+  it('null stands for a field left out', async () => {
+    await client.launch({ program: HELLO, mode: 'bare' });
+    const { breakpoints } = await client.request('setBreakpoints', {
+      source: { path: HELLO, sourceReference: null },
+      breakpoints: [{ line: 20, condition: null }],
+    });
+    assert.equal(breakpoints[0].verified, true);
+  });
+
   it('malformed and unknown requests', async () => {
     const refuse = async (command: string, args?: object): Promise<void> => {
       await assert.rejects(client.request(command, args));
@@ -124,7 +163,23 @@ describe('bad input', function () {
     await refuse('disassemble', { memoryReference: 'gpa:0x7c00', instructionCount: 4 });
     await refuse('evaluate', { expression: '1 +', context: 'repl' });
     await refuse('evaluate', { expression: 'powr_off', context: 'watch' });
-    await refuse('setDataBreakpoints', { breakpoints: [{ dataId: 'everything' }] });
+    await refuse('readMemory', { memoryReference: '0x7c00', count: -1 });
+    await refuse('readMemory', { memoryReference: '0x7c00', count: 4, offset: 0.5 });
+    await refuse('writeMemory', { memoryReference: '0x7c00', data: '!!!' });
+    await refuse('writeMemory', { memoryReference: '0x7c00', data: 'AAAAA' });
+    await refuse('disassemble', { memoryReference: '0x7c00', instructionCount: 4, offset: 'a' });
+    await refuse('disassemble', { memoryReference: '0x7c00', instructionCount: 4, instructionOffset: 1.5 });
+    await refuse('setBreakpoints', { source: { path: 5 }, breakpoints: [] });
+    await refuse('setBreakpoints', { source: { path: HELLO }, breakpoints: [{ line: 1, condition: 5 }] });
+    await refuse('setBreakpoints', { source: { path: HELLO }, breakpoints: {} });
+    await refuse('setExceptionBreakpoints', { filters: [5] });
+    await refuse('setDataBreakpoints', { breakpoints: [{ dataId: '0x7000/1', accessType: 'bogus' }] });
+    await refuse('evaluate', { expression: 'rax', frameId: 'x' });
+    await refuse('evaluate', { expression: 'constructor' });
+    await refuse('evaluate', { expression: 'toString [1]' });
+    await refuse('stepIn', { threadId: 1, granularity: 'bogus' });
+    await refuse('hyperstep/exits', { start: -1, count: -1 });
+    await refuse('hyperstep/pageWalk', { address: '0', access: 'look' });
     await refuse('hyperstep/pageWalk', { address: '[' });
     await refuse('hyperstep/pageWalk', {});
     await refuse('setpVariable', {});

@@ -67,6 +67,45 @@ describe('hyperstep on the command line', function () {
     assert.equal(status, 1);
   });
 
+  it('says where a guest has gone that leaves its memory, and what it may do', () => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'hyperstep-cli-'));
+    try {
+      const program = path.join(folder, 'away.asm');
+      const run = (code: string, mode: string) => {
+        writeFileSync(program, `bits 32\norg 100000h\nstart:\n    nop\n    ${code}\n`);
+        return hyperstep('run', program, '--mode', mode);
+      };
+      const ending = 'Memory ends at 0x4000000 \\(64 MiB\\): raise "memory" or correct the';
+      for (const mode of ['bare', 'vm']) {
+        const jump = run('jmp 0D0000000h', mode);
+        assert.match(
+          jump.stdout,
+          new RegExp(
+            `The guest jumped to 0xd0000000, where there is no memory \\(last instruction at start\\+0x1 \\(away.asm:5\\)\\)\\. ${ending} target\\.`,
+          ),
+        );
+        assert.equal(jump.status, 1);
+        const store = run('mov [0D0000000h], eax', mode);
+        assert.match(
+          store.stdout,
+          new RegExp(
+            `The guest writes to 0xd0000000, where there is neither memory nor a device \\(at start\\+0x1 \\(away.asm:5\\)\\)\\. ${ending} address\\.`,
+          ),
+        );
+      }
+      assert.match(
+        run('in al, 0EEh', 'bare').stdout,
+        /IN from port .*EEh.*, at start\+0x1 \(away\.asm:5\), bytes e4 ee: Hyperstep does not implement this/i,
+      );
+      assert.match(
+        run('cli\n    hlt', 'bare').stdout,
+        /halted for ever: HLT with interrupts disabled.*\(away\.asm:6\)/,
+      );
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   it('defines names and finds includes', () => {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'hyperstep-cli-'));
     try {

@@ -177,7 +177,7 @@ describe('state', function () {
     );
     const stop = await client.untilStopped('continue');
     assert.equal(stop.description, 'Paused on #PF');
-    assert.match(stop.text ?? '', /#PF \(error code 0x6\) at user_first_touch, address 0x20008/);
+    assert.match(stop.text ?? '', /#PF \(error code 0x6\) at user_first_touch \(tinyos\.asm:\d+\), address 0x20008/);
     assert.equal((await client.request('exceptionInfo', { threadId: 1 })).exceptionId, '#PF');
   });
 

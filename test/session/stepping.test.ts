@@ -172,6 +172,75 @@ describe('stepping and breakpoints', function () {
     assert.equal(await here(), 26);
   });
 
+  it('steps one instruction where a data breakpoint beside it does not apply', async () => {
+    await to(25);
+    const { dataId } = await client.request('dataBreakpointInfo', { name: 'word [counter]' });
+    await client.request('setDataBreakpoints', {
+      breakpoints: [{ dataId, accessType: 'write', condition: 'ax == 1' }],
+    });
+    assert.equal(await step('stepIn', 'instruction'), 26);
+  });
+
+  it('watches memory: not what a register happens to hold, unless its value is named as an address', async () => {
+    const info = (args: object): Promise<{ dataId: string | null; description: string }> =>
+      client.request('dataBreakpointInfo', args);
+    const { scopes } = await client.request('scopes', {
+      frameId: (await client.request('stackTrace', { threadId: 1 })).stackFrames[0].id,
+    });
+    const row = await info({ name: 'RSP', variablesReference: scopes[0].variablesReference });
+    assert.equal(row.dataId, null);
+    assert.match(row.description, /^RSP is not in linear memory.*\[RSP\]/);
+    assert.equal((await info({ name: 'sp' })).dataId, null);
+    assert.equal((await info({ name: '7c00h' })).dataId, null);
+    assert.equal((await info({ name: '7c00h', asAddress: true, bytes: 4 })).dataId, '0x0000000000007c00/4');
+    assert.match((await info({ name: 'counter' })).description, /^2 bytes at counter$/);
+  });
+
+  it('answers each breakpoint on its own: one bad address or place does not refuse the rest', async () => {
+    const instructions = await client.request('setInstructionBreakpoints', {
+      breakpoints: [{ instructionReference: 'outer' }, { instructionReference: '0x7c00' }],
+    });
+    assert.deepEqual(
+      instructions.breakpoints.map((each: { verified: boolean }) => each.verified),
+      [false, true],
+    );
+    assert.match(instructions.breakpoints[0].message, /"instructionReference" is "outer", which is no linear address/);
+    const data = await client.request('setDataBreakpoints', {
+      breakpoints: [{ dataId: '0x7000/0' }, { dataId: 'all' }, { dataId: '0x7000/1' }],
+    });
+    assert.deepEqual(
+      data.breakpoints.map((each: { verified: boolean }) => each.verified),
+      [false, false, true],
+    );
+    assert.match(data.breakpoints[0].message, /"dataId" is "0x7000\/0".*at least 1 byte/);
+  });
+
+  it('keeps the numbers of breakpoints over a restart, and says what became of them', async () => {
+    const { breakpoints } = await client.request('setBreakpoints', {
+      source: { path: PROGRAM },
+      breakpoints: [{ line: 90 }, { line: 20 }],
+    });
+    await client.request('setFunctionBreakpoints', { breakpoints: [{ name: 'inner' }] });
+    await client.request('restart', {});
+    const changed = [
+      await client.event('breakpoint'),
+      await client.event('breakpoint'),
+      await client.event('breakpoint'),
+    ];
+    assert.deepEqual(
+      changed.map(({ reason, breakpoint }) => [reason, breakpoint.verified]),
+      [
+        ['changed', false],
+        ['changed', true],
+        ['changed', true],
+      ],
+    );
+    assert.equal(changed[0].breakpoint.id, breakpoints[0].id);
+    assert.equal(changed[1].breakpoint.id, breakpoints[1].id);
+    await client.event('stopped');
+    assert.deepEqual((await client.untilStopped('continue')).hitBreakpointIds, [changed[2].breakpoint.id]);
+  });
+
   it('sets RIP to a line', async () => {
     const { targets } = await client.request('gotoTargets', { source: { path: PROGRAM }, line: 18 });
     const stop = await client.untilStopped('goto', { threadId: 1, targetId: targets[0].id });

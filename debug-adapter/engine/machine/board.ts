@@ -51,7 +51,7 @@ export class Board {
     this.com1 = new Uart16550('COM1', (byte) => options.print(byte, 'com1'), pics.input(4));
     this.systemControlA = new SystemControlA(true, {
       setA20: (on) => {
-        if (!on) throw new MachineStop('masking address line A20 (port 92h bit 1 = 0) is not implemented');
+        if (!on) throw new MachineStop('masking address line A20 (port 92h bit 1 = 0)');
       },
       reset: options.resetRequested,
     });

@@ -59,7 +59,7 @@ export class Vmx {
     if (!this.capabilities.hasField(field)) return `this processor has no field ${field}`;
     const { bytes, name } = vmcsField(field);
     if (value < 0n || value >> BigInt(8 * bytes) !== 0n) return `"${name}" has ${8 * bytes} bits`;
-    vmcs.programWrite(field, value, undefined);
+    vmcs.programWrite(field, value, { instruction: this.context.cpu.instructionsRetired(), linear: undefined });
     return undefined;
   }
 

@@ -46,7 +46,7 @@ export interface VmcsFieldWrite {
   readonly field: VmcsFieldKey;
   /** Instructions retired before the VMWRITE; undefined: never written since VMCLEAR. */
   readonly instruction: number | undefined;
-  /** CS base + RIP of the VMWRITE. */
+  /** CS base + RIP of the VMWRITE; undefined with an instruction count: a debugger wrote it. */
   readonly linear: bigint | undefined;
 }
 

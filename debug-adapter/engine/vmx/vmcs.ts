@@ -21,8 +21,8 @@ const LAUNCHED = 1;
 export interface FieldWrite {
   /** Instructions retired before the VMWRITE. */
   readonly instruction: number;
-  /** CS base + RIP of the VMWRITE. */
-  readonly linear: bigint;
+  /** CS base + RIP of the VMWRITE; undefined: a debugger wrote it. */
+  readonly linear: bigint | undefined;
 }
 
 const SLOT = Object.fromEntries(vmcsFields.map((field) => [field.key, field.slot])) as Record<VmcsFieldKey, number>;
@@ -146,7 +146,7 @@ export class Vmcs {
     this.setLowOf(SLOT[key], value);
   }
 
-  /** A write by software: VMWRITE, or a debugger when `by` is undefined. */
+  /** A write by software: VMWRITE or a debugger; `by` is undefined where nobody has to know. */
   programWrite(key: VmcsFieldKey, value: bigint, by: FieldWrite | undefined): void {
     this.write(key, value);
     this.changed?.add(SLOT[key]);
