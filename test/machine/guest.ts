@@ -16,7 +16,8 @@ import { samplePath } from '../programs/samples.ts';
 const MEMORY_BYTES = 8 << 20;
 /** What the samples' launch presets give them at least. */
 const SAMPLE_MEMORY_BYTES = 32 << 20;
-export const ORIGIN = 0x1_0000;
+/** Above the stack that programs are given, below 64 KiB so that addresses fit 16 bits. */
+const ORIGIN = 0x8000;
 
 /** A machine, what it printed so far, and where the labels of its program are. */
 export interface Guest {
@@ -68,11 +69,9 @@ export function start(program: Program, mode: MachineMode = 'bare', memoryBytes 
 export const startSample = (program: string, mode: MachineMode = 'bare'): Guest =>
   start(programOf(samplePath(program), readFileSync(samplePath(program), 'utf8')), mode, SAMPLE_MEMORY_BYTES);
 
-/** A flat program at 10000h (7000h in 16-bit code, where offsets are short), entered at its first byte. */
-export function startCode(bits: CodeBits, source: string, mode: MachineMode = 'bare'): Guest {
-  const origin = bits === 16 ? 0x7000 : ORIGIN;
-  return start(programOf('test.asm', `bits ${bits}\norg ${origin}\n${source}\n`), mode);
-}
+/** A flat program at 8000h, entered at its first byte. */
+export const startCode = (bits: CodeBits, source: string, mode: MachineMode = 'bare'): Guest =>
+  start(programOf('test.asm', `bits ${bits}\norg ${ORIGIN}\n${source}\n`), mode);
 
 export const budget = (maxInstructions: number, more: Partial<RunRequest> = {}): RunRequest => ({
   maxInstructions,

@@ -89,6 +89,17 @@ function completeArmed(state: CpuState, retired: number): void {
   clearBoundary(state);
 }
 
+/**
+ * An iteration of a repeated string instruction has been committed and others follow: for RFLAGS.TF it is an instruction
+ * (SDM Vol. 2B, "REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix"; as processors do).
+ */
+export function completeIteration(state: CpuState): void {
+  const bits = state.get32(LAYOUT.boundary);
+  if ((bits & BOUNDARY.stepArmed) === 0) return;
+  state.set64(LAYOUT.pendingDebug, state.get64(LAYOUT.pendingDebug) | BigInt(DR6_BS));
+  state.set32(LAYOUT.boundary, bits & ~BOUNDARY.stepArmed);
+}
+
 /** The instruction before us is about to begin. */
 function arm(state: CpuState, retired: number): void {
   const flags = state.systemFlags;

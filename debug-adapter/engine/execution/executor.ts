@@ -2,6 +2,7 @@
  * Runs one processor: enters the emitted loop, and does in between what the loop cannot: fetch and decode, slow memory
  * accesses, instructions written in TypeScript, delivery of faults. Time and devices belong to the machine around it.
  */
+import { completeIteration } from '../cpu/boundary.ts';
 import type { Processor } from '../cpu/cpu.ts';
 import { GP, GuestFault, MachineStop, type Nowhere, SS_FAULT, UD, VmExitTaken } from '../cpu/guest-fault.ts';
 import type { DeliveredEvent } from '../cpu/context.ts';
@@ -209,7 +210,9 @@ export class Executor {
     this.looping = 'no';
     const used = budget - state.get32(LAYOUT.budget);
     const unfinished = outcome === OUTCOME.SYSTEM || outcome === OUTCOME.FAULT || outcome >= OUTCOME.RAISE ? 1 : 0;
-    this.left -= ((state.low(LAYOUT.retired) - before) | 0) + unfinished;
+    const retired = (state.low(LAYOUT.retired) - before) | 0;
+    if (outcome === OUTCOME.BUDGET && retired === 0 && used > 0) completeIteration(state);
+    this.left -= retired + unfinished;
     this.fuel -= used;
     return outcome;
   }
