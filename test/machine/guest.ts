@@ -88,3 +88,29 @@ export function runToStop(machine: Machine, mostInstructions = 10_000_000): Stop
     assert.ok(machine.instructionsRetired < mostInstructions, `still running after ${mostInstructions} instructions`);
   }
 }
+
+/** 2 MiB of linear memory that `mapPage` fills: entry 1 of the tables that 64-bit programs start with. */
+export const WINDOW = 0x80_0000_0000n;
+const WINDOW_TABLES = 0x10_0000;
+/** Where the page-table entry of a page of the window lies, for programs that change it. */
+export const windowEntry = (page: number): number => WINDOW_TABLES + 0x2000 + 8 * page;
+const PRESENT_WRITABLE = 3;
+
+/** Maps a page of the window to a physical address; before the program touches it. */
+export function mapPage({ machine }: Guest, page: number, physical: number): void {
+  const write = (address: number | bigint, value: number): void => {
+    const entry = new Uint8Array(BigUint64Array.of(BigInt(value)).buffer);
+    assert.equal(machine.writeMemory('host-physical', BigInt(address), entry, 0), entry.length);
+  };
+  write(machine.inspect.register(0, 'CR3') + 8n, WINDOW_TABLES | PRESENT_WRITABLE);
+  write(WINDOW_TABLES, (WINDOW_TABLES + 0x1000) | PRESENT_WRITABLE);
+  write(WINDOW_TABLES + 0x1000, (WINDOW_TABLES + 0x2000) | PRESENT_WRITABLE);
+  write(windowEntry(page), physical | PRESENT_WRITABLE);
+}
+
+/** Assembles 64-bit code for an address and places it there. */
+export function place({ machine }: Guest, address: number, source: string): void {
+  const { segments } = programOf('placed.asm', `bits 64\norg ${address}\n${source}\n`);
+  for (const segment of segments)
+    assert.equal(machine.writeMemory('host-physical', BigInt(segment.address), segment.bytes, 0), segment.bytes.length);
+}
