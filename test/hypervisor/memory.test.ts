@@ -117,7 +117,8 @@ describe('hypervisor: what the guest has', () => {
     [64 * MIB, 0x20_0000, [0x20_0000, LARGE, 'ram']],
     [64 * MIB, 0x3ff_ffff, [0x3e0_0000, LARGE, 'ram']],
     [64 * MIB, 0x400_0000, undefined],
-    [64 * MIB, 0xfee0_0000, undefined],
+    [64 * MIB, 0xfee0_0008, [0xfee0_0000, PAGE, 'device']],
+    [64 * MIB, 0xfef0_0000, undefined],
     // Memory that ends within 2 MiB ends in small pages.
     [5 * MIB, 0x40_0000, [0x40_0000, PAGE, 'ram']],
     [5 * MIB, 0x50_0000, undefined],

@@ -73,7 +73,7 @@ describe('hypervisor: waiting and stopping', () => {
   /** Guest and the name that its exit stops the machine with. */
   const STOPS: readonly (readonly [title: string, bits: Bits, source: string, what: RegExp])[] = [
     ['a port without a device', 32, 'mov dx, 666h\nout dx, al', /^OUT to port 666h/],
-    ['a read of nothing', 32, 'mov al, [0FEE00000h]', /^read of GPA 0FEE00000h, where the guest has neither/],
+    ['a read of nothing', 32, 'mov al, [0FEF00000h]', /^read of GPA 0FEF00000h, where the guest has neither/],
     ['a write to nothing', 32, 'mov [7F000000h], al', /^write to GPA 7F000000h/],
     ['a jump into nothing', 32, 'mov eax, 7F000000h\njmp eax', /^instruction fetch from GPA 7F000000h/],
     ['an MSR that the machine lacks', 32, 'mov ecx, 12345h\nrdmsr', /^RDMSR of MSR 12345h/],

@@ -16,6 +16,10 @@ export const FIRMWARE_ROM = 0xf_0000;
 export const EXTENDED_MEMORY = 0x10_0000;
 /** RAM below 4 GiB ends here at the latest, so that local APIC, I/O APIC and other devices have room. */
 export const LOW_RAM_LIMIT = 0xc000_0000;
+/** Where memory-mapped devices are: one page each. The local APIC is there after reset and may be moved. */
+export const IO_APIC_ADDRESS = 0xfec0_0000;
+export const HPET_ADDRESS = 0xfed0_0000;
+export const LOCAL_APIC_ADDRESS = 0xfee0_0000;
 const FOUR_GIB = 0x1_0000_0000;
 
 /** The memory map of a machine with `memoryBytes` of RAM (the 384 KiB below 1 MiB count, as on a PC), sorted by address. */

@@ -31,6 +31,10 @@ export interface Cpu {
   readonly vmx: VmxPort;
   readonly ports: PortBus;
 
+  /** What this processor was chosen to have. */
+  readonly features: CpuFeatures;
+  /** Absent where the processor has no local APIC. */
+  readonly apic?: ApicPort | undefined;
   /** Linear memory accesses at the current CPL through paging (and EPT); throw `GuestFault` or `VmExitTaken`. `bytes` may cross pages. */
   readLinear(linear: bigint, bytes: 1 | 2 | 4 | 8): bigint;
   writeLinear(linear: bigint, bytes: 1 | 2 | 4 | 8, value: bigint): void;
@@ -116,6 +120,22 @@ export interface InterruptController {
 }
 
 /** Facts about VMX that the rest of the processor needs; implemented by `vmx/`, plugged in by `machine/`. */
+/** The processor's own local APIC, whose mode and half of whose registers are behind MSRs and CR8. */
+export interface ApicPort {
+  /** IA32_APIC_BASE has changed to a value whose transition is allowed. */
+  baseChanged(value: bigint): void;
+  /** RDMSR of 800h to 8FFh; undefined: #GP(0). */
+  readRegister(index: number): bigint | undefined;
+  /** WRMSR of 800h to 8FFh; `refused`: #GP(0). */
+  writeRegister(index: number, value: bigint): 'refused' | 'written';
+  readDeadline(): bigint;
+  writeDeadline(value: bigint): void;
+  /** MOV to CR8. */
+  setTaskPriorityClass(priorityClass: number): void;
+  /** The time-stamp counter was written: what waits for it must be computed anew. */
+  timeStampChanged(): void;
+}
+
 export interface VmxPort {
   /** Value of a capability MSR 480h-493h; undefined where it does not exist. */
   readCapabilityMsr(index: number): bigint | undefined;

@@ -149,6 +149,7 @@ export function writeEfer(cpu: Cpu, requested: bigint): void {
   const old = state.get32(LAYOUT.efer);
   if (requested >> 32n !== 0n || (Number(requested & 0xffff_ffffn) & ~EFER_BITS) !== 0)
     refuse('reserved IA32_EFER bit');
+  cpu.apic?.setTaskPriorityClass(Number(value));
   const value = (Number(requested & 0xffff_ffffn) & ~EFER.LMA) | (old & EFER.LMA);
   const paging = (state.get32(LAYOUT.cr0) & CR0.PG) !== 0;
   if (paging && ((value ^ old) & EFER.LME) !== 0) refuse('IA32_EFER.LME changed while paging is on');

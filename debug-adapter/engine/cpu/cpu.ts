@@ -18,6 +18,7 @@ import { Spaces } from '../memory/spaces.ts';
 import type { Tlb } from '../memory/tlb.ts';
 import { BOUNDARY, expireBlocking, pendingBoundary, startBlocking, type BoundaryResult } from './boundary.ts';
 import type {
+  ApicPort,
   Cpu,
   DeliveredEvent,
   EptFault,
@@ -54,6 +55,7 @@ export interface ProcessorParts {
   /** Instructions retired since reset, exact at any moment. */
   readonly instructionsRetired: () => number;
   /** TSC ticks per instruction. */
+  readonly apic?: ApicPort;
   readonly ticksPerInstruction: number;
   /** TSC ticks that passed while the processor was halted; none where absent. */
   readonly idleTicks?: () => number;
@@ -72,6 +74,8 @@ export class Processor implements Cpu {
   readonly translation: Translation;
   readonly physicalBits = PHYSICAL_BITS;
   readonly instructionsRetired: () => number;
+  readonly features: CpuFeatures;
+  readonly apic: ApicPort | undefined;
   private readonly tlb: Tlb;
   private readonly view: DataView;
   private readonly interruptController: InterruptController;
@@ -89,6 +93,8 @@ export class Processor implements Cpu {
     this.interruptController = parts.interruptController;
     this.instructionsRetired = parts.instructionsRetired;
     this.ticksPerInstruction = parts.ticksPerInstruction;
+    this.features = parts.features ?? ALL_FEATURES;
+    this.apic = parts.apic;
     this.idleTicks = parts.idleTicks ?? (() => 0);
     this.view = new DataView(parts.physical.bytes.buffer);
     this.translation = new Translation(parts.state, parts.physical, parts.tlb, new Spaces(parts.tlb), PHYSICAL_BITS);

@@ -3,7 +3,7 @@
  * (SDM Vol. 4, "Architectural MSRs" 2.1). An MSR that is not here stops the machine by its index.
  */
 import { writeEfer } from './control-registers.ts';
-import type { Cpu } from './context.ts';
+import type { ApicPort, Cpu } from './context.ts';
 import { VMX_OFF } from './control-bits.ts';
 import { GP, MachineStop, raise } from './guest-fault.ts';
 import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from './layout.ts';
@@ -98,7 +98,7 @@ export const MSRS: ReadonlyMap<number, MsrRow> = new Map<number, MsrRow>([
       read: (cpu) => cpu.timeStampCounter(),
       write: (cpu, value) => {
         const delta = value - cpu.timeStampCounter();
-        cpu.state.set64(LAYOUT.tscAdjust, BigInt.asUintN(64, cpu.state.get64(LAYOUT.tscAdjust) + delta));
+        adjustTimeStamp(cpu, BigInt.asUintN(64, cpu.state.get64(LAYOUT.tscAdjust) + delta));
       },
     },
   ],
@@ -106,7 +106,7 @@ export const MSRS: ReadonlyMap<number, MsrRow> = new Map<number, MsrRow>([
   [0x1b, { name: 'IA32_APIC_BASE', at: LAYOUT.apicBase, reset: APIC_BASE_RESET, write: writeApicBase }],
   [0x34, { name: 'MSR_SMI_COUNT', at: slot(SLOT_SMI), write: 'none' }],
   [0x3a, { name: 'IA32_FEATURE_CONTROL', at: LAYOUT.featureControl, write: writeFeatureControl }],
-  [0x3b, { name: 'IA32_TSC_ADJUST', at: LAYOUT.tscAdjust, write: 'any' }],
+  [0x3b, { name: 'IA32_TSC_ADJUST', at: LAYOUT.tscAdjust, write: adjustTimeStamp }],
   // A microcode update has nothing to update here; kernels may try.
   [0x79, { name: 'IA32_BIOS_UPDT_TRIG', read: () => refuse('IA32_BIOS_UPDT_TRIG', 'write-only'), write: 'ignored' }],
   [0x8b, { name: 'IA32_BIOS_SIGN_ID', at: slot(SLOT_BIOS_SIGN_ID), write: 'any' }],
@@ -132,6 +132,14 @@ export const MSRS: ReadonlyMap<number, MsrRow> = new Map<number, MsrRow>([
       write: store(LAYOUT.mtrrDefType, checkDefType, 'IA32_MTRR_DEF_TYPE'),
     },
   ],
+  [
+    0x6e0,
+    {
+      name: 'IA32_TSC_DEADLINE',
+      read: (cpu) => apicOf(cpu, 'IA32_TSC_DEADLINE').readDeadline(),
+      write: (cpu, value) => apicOf(cpu, 'IA32_TSC_DEADLINE').writeDeadline(value),
+    },
+  ],
   [0xc000_0080, { name: 'IA32_EFER', at: LAYOUT.efer, write: writeEfer }],
   [0xc000_0081, { name: 'IA32_STAR', at: LAYOUT.star, write: 'any' }],
   [0xc000_0082, { name: 'IA32_LSTAR', at: LAYOUT.lstar, write: 'canonical' }],
@@ -152,10 +160,32 @@ function checkDefType(value: bigint): string | undefined {
   return isMtrrType(Number(value & 0xffn)) ? undefined : 'memory type';
 }
 
+function adjustTimeStamp(cpu: Cpu, value: bigint): void {
+  cpu.state.set64(LAYOUT.tscAdjust, value);
+  cpu.apic?.timeStampChanged();
+}
+
+function apicOf(cpu: Cpu, name: string): ApicPort {
+  return cpu.apic ?? refuse(name, 'the processor has no local APIC');
+}
+
+const APIC_BASE_BSP = 1n << 8n;
+const APIC_BASE_EXTD = 1n << 10n;
+export const APIC_BASE_EN = 1n << 11n;
+const APIC_BASE_RESERVED = 0x2ffn;
+
+/** Bits 11 and 10 choose the mode; which transitions fault: SDM Vol. 3A, "x2APIC States" 10.12.5. Bit 8 is read-only here. */
 function writeApicBase(cpu: Cpu, value: bigint): void {
-  // Bit 10 (x2APIC) is reserved: CPUID does not advertise it.
-  if ((value & 0x6ffn) !== 0n || value >> BigInt(cpu.physicalBits) !== 0n) refuse('IA32_APIC_BASE', 'reserved bits');
-  cpu.state.set64(LAYOUT.apicBase, value);
+  const reserved = APIC_BASE_RESERVED | (cpu.apic === undefined ? APIC_BASE_EXTD : 0n);
+  if ((value & reserved) !== 0n || value >> BigInt(cpu.physicalBits) !== 0n) refuse('IA32_APIC_BASE', 'reserved bits');
+  const old = cpu.state.get64(LAYOUT.apicBase);
+  const [enabled, extended] = [(value & APIC_BASE_EN) !== 0n, (value & APIC_BASE_EXTD) !== 0n];
+  if (extended && !enabled) refuse('IA32_APIC_BASE', 'x2APIC mode in a disabled local APIC');
+  if (extended && (old & APIC_BASE_EN) === 0n) refuse('IA32_APIC_BASE', 'x2APIC mode directly from disabled');
+  if (!extended && enabled && (old & APIC_BASE_EXTD) !== 0n) refuse('IA32_APIC_BASE', 'from x2APIC mode to xAPIC mode');
+  const stored = (value & ~APIC_BASE_BSP) | (old & APIC_BASE_BSP);
+  cpu.state.set64(LAYOUT.apicBase, stored);
+  cpu.apic?.baseChanged(stored);
 }
 
 /** Bit 0 locks; bits 1 and 2 allow VMXON in and outside SMX (SDM Vol. 3C, "Enabling and Entering VMX Operation" 23.7). */
@@ -180,6 +210,7 @@ function writeDebugctl(cpu: Cpu, value: bigint): void {
 }
 
 const isCapability = (index: number): boolean => index >= 0x480 && index <= 0x493;
+const isX2apic = (index: number): boolean => index >= 0x800 && index <= 0x8ff;
 const hex = (index: number): string => `${index.toString(16).toUpperCase()}h`;
 
 export function readMsr(cpu: Cpu, index: number): bigint {
@@ -187,6 +218,8 @@ export function readMsr(cpu: Cpu, index: number): bigint {
     const value = cpu.vmx.readCapabilityMsr(index);
     return value ?? refuse(`MSR ${hex(index)}`, 'VMX capability that does not exist');
   }
+  if (isX2apic(index))
+    return cpu.apic?.readRegister(index) ?? refuse(`MSR ${hex(index)}`, 'no readable x2APIC register in this mode');
   const row = MSRS.get(index);
   if (row === undefined) throw new MachineStop(`RDMSR of MSR ${hex(index)}`);
   return row.read !== undefined ? row.read(cpu) : cpu.state.get64(row.at!);
@@ -194,6 +227,11 @@ export function readMsr(cpu: Cpu, index: number): bigint {
 
 export function writeMsr(cpu: Cpu, index: number, value: bigint): void {
   if (isCapability(index)) refuse(`MSR ${hex(index)}`, 'read-only');
+  if (isX2apic(index)) {
+    if (cpu.apic?.writeRegister(index, value) !== 'written')
+      refuse(`MSR ${hex(index)}`, 'no such x2APIC register, reserved bits, or another mode');
+    return;
+  }
   const row = MSRS.get(index);
   if (row === undefined) throw new MachineStop(`WRMSR of MSR ${hex(index)}, value ${value.toString(16)}h`);
   const { name, write } = row;

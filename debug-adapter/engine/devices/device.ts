@@ -12,12 +12,20 @@ export interface InterruptLine {
 }
 
 /**
- * A device in I/O space. `State` is plain JSON-able data and all there is to know: a device that loads it behaves as the
- * one that saved it. `load` moves no line and calls no sink, since whoever is at the other end loads its own state.
+ * What every device has. `State` is plain JSON-able data and all there is to know: a device that loads it behaves as the one
+ * that saved it. `load` moves no line and calls no sink, since whoever is at the other end loads its own state.
  */
-export interface PortDevice<State> {
+export interface Device<State> {
   /** Unique on a board; views and messages show it. */
   readonly name: string;
+  save(): State;
+  load(state: State): void;
+  /** All registers for views, decoded; changes nothing. */
+  registers(): readonly DeviceRegister[];
+}
+
+/** A device in I/O space. */
+export interface PortDevice<State> extends Device<State> {
   /** Consecutive ports it decodes. */
   readonly portCount: number;
   /** Widest access it decodes in one piece; the bus splits wider ones, as ISA does for 8-bit cards. */
@@ -25,10 +33,15 @@ export interface PortDevice<State> {
   /** Value read, unsigned, within `bytes`. May have side effects: views use `registers()` instead. */
   read(offset: number, bytes: AccessBytes): number;
   write(offset: number, bytes: AccessBytes, value: number): void;
-  save(): State;
-  load(state: State): void;
-  /** All registers for views, decoded; changes nothing. */
-  registers(): readonly DeviceRegister[];
+}
+
+/** A device in the physical address space. Accesses of 8 bytes come as two of 4, low half first. */
+export interface MappedDevice<State> extends Device<State> {
+  /** Consecutive bytes of physical addresses it decodes. */
+  readonly byteCount: number;
+  /** Value read, unsigned, within `bytes`. May have side effects: views use `registers()` instead. */
+  read(offset: number, bytes: AccessBytes): number;
+  write(offset: number, bytes: AccessBytes, value: number): void;
 }
 
 /**

@@ -179,7 +179,8 @@ export class Executor {
       if (this.interrupted) continue;
       const state = this.state;
       if (state.get32(LAYOUT.activity) !== ACTIVITY.active) return { kind: 'inactive' };
-      const slice = this.alone || state.get32(LAYOUT.attention) !== 0 ? 1 : Math.min(this.left, this.hooks.untilNextEvent());
+      const slice =
+        this.alone || state.get32(LAYOUT.attention) !== 0 ? 1 : Math.min(this.left, this.hooks.untilNextEvent());
       const before = this.left;
       let outcome = this.enter(slice);
       if (outcome !== OUTCOME.MISS) this.alone = false;

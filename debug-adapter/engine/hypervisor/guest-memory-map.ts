@@ -1,5 +1,12 @@
 /** What lies at a guest-physical address, and in which pieces EPT maps it. */
-import { CONVENTIONAL_END, EXTENDED_MEMORY, memoryMap } from '../base/memory-map.ts';
+import {
+  CONVENTIONAL_END,
+  EXTENDED_MEMORY,
+  HPET_ADDRESS,
+  IO_APIC_ADDRESS,
+  LOCAL_APIC_ADDRESS,
+  memoryMap,
+} from '../base/memory-map.ts';
 import { PAGE_BYTES, type PhysicalMemory } from '../memory/physical.ts';
 import { GUEST_BASE } from './host-layout.ts';
 
@@ -18,6 +25,8 @@ const OPTION_ROMS = 0xc_0000;
 /** Below this address memory is mapped page by page, so that a first touch of each shows as an EPT violation. */
 const SMALL_PAGES_END = 0x20_0000;
 const LARGE_PAGE_BYTES = 0x20_0000;
+/** Devices that the guest gets as they are: EPT maps their pages through. */
+const DEVICE_PAGES: ReadonlySet<number> = new Set([IO_APIC_ADDRESS, HPET_ADDRESS, LOCAL_APIC_ADDRESS]);
 
 /** Memory of a guest with `memoryBytes` of RAM, sorted by address. */
 export function guestRanges(memoryBytes: number): readonly GuestRange[] {
@@ -45,7 +54,7 @@ interface GuestPage {
   /** Guest-physical address of its first byte. */
   readonly base: number;
   readonly bytes: typeof PAGE_BYTES | typeof LARGE_PAGE_BYTES;
-  readonly kind: 'ram' | 'rom';
+  readonly kind: 'ram' | 'rom' | 'device';
 }
 
 export class GuestMemoryMap {
@@ -55,7 +64,7 @@ export class GuestMemoryMap {
     this.ranges = guestRanges(memoryBytes);
   }
 
-  /** The page to map for an address; undefined where there is neither memory nor ROM. */
+  /** The page to map for an address; undefined where there is neither memory nor a device. */
   pageAt(guestPhysical: number): GuestPage | undefined {
     const kind = this.kindOf(guestPhysical);
     if (kind === undefined) return undefined;
@@ -67,9 +76,10 @@ export class GuestMemoryMap {
     return { base: guestPhysical - (guestPhysical % PAGE_BYTES), bytes: PAGE_BYTES, kind };
   }
 
-  kindOf(guestPhysical: number): 'ram' | 'rom' | undefined {
+  kindOf(guestPhysical: number): 'ram' | 'rom' | 'device' | undefined {
     for (const { base, bytes, kind } of this.ranges)
       if (guestPhysical >= base && guestPhysical < base + bytes) return kind;
+    if (DEVICE_PAGES.has(guestPhysical - (guestPhysical % PAGE_BYTES))) return 'device';
     return undefined;
   }
 }

@@ -1,13 +1,19 @@
 /** The board: which devices there are, where they sit, what their lines are connected to. The only place with addresses. */
 import { MachineStop } from '../cpu/guest-fault.ts';
-import type { InterruptController, PortBus as CpuPorts } from '../cpu/context.ts';
+import { HPET_ADDRESS, IO_APIC_ADDRESS, LOCAL_APIC_ADDRESS, memoryMap } from '../base/memory-map.ts';
+import type { ApicPort, InterruptController, PortBus as CpuPorts } from '../cpu/context.ts';
+import { sendMessage } from '../devices/apic-message.ts';
 import { PortBus } from '../devices/bus.ts';
 import { Cmos } from '../devices/cmos.ts';
 import { ConsolePort } from '../devices/console-port.ts';
-import type { PortDevice, TimedDevice } from '../devices/device.ts';
+import type { Device, InterruptLine, PortDevice, TimedDevice } from '../devices/device.ts';
 import { FirmwarePort } from '../devices/firmware-port.ts';
 import { FwCfg } from '../devices/fw-cfg.ts';
+import { Hpet } from '../devices/hpet.ts';
+import { IoApic } from '../devices/io-apic.ts';
 import { LatchPort } from '../devices/latch-port.ts';
+import { LocalApic, type ApicMode } from '../devices/local-apic.ts';
+import { MappedBus } from '../devices/mapped-bus.ts';
 import { PicPair } from '../devices/pic-pair.ts';
 import { Pit8254 } from '../devices/pit8254.ts';
 import { DebugExit, ShutdownPort } from '../devices/power-ports.ts';
@@ -30,32 +36,76 @@ export interface BoardOptions {
   readonly resetRequested: () => void;
   /** A ROM stub called the firmware. */
   readonly firmwareCall: () => void;
+  /** What the time-stamp counter is ahead of the ticks, modulo 2^64. */
+  readonly timeStampOffset: () => bigint;
+  /** The local APIC's task priority was written: CR8 follows. */
+  readonly taskPriorityChanged: (priorityClass: number) => void;
+  readonly nmi: () => void;
+  /** Something other than a port access may have changed when the next event is. */
+  readonly disturbed: () => void;
 }
 
 export class Board {
   readonly bus = new PortBus();
+  readonly mapped = new MappedBus();
   readonly interrupts: InterruptController;
+  readonly apicPort: ApicPort;
   readonly ports: CpuPorts;
   readonly com1: Uart16550;
   readonly systemControlA: SystemControlA;
   private readonly timed: readonly TimedDevice[];
   private readonly now: () => number;
+  private readonly localApic: LocalApic;
+  private readonly mappedDevices: readonly Device<unknown>[];
 
   constructor(options: BoardOptions) {
     this.now = options.now;
     // The processor samples the controller's output at instruction boundaries: the wire itself carries nothing.
     const pics = new PicPair({ set: () => undefined });
-    this.interrupts = { pending: () => pics.interruptRequested, acknowledge: () => pics.acknowledge() };
-    const pit = new Pit8254(TICKS_PER_SECOND, pics.input(0));
-    const cmos = new Cmos(TICKS_PER_SECOND, options.memoryBytes, pics.input(8));
-    this.com1 = new Uart16550('COM1', (byte) => options.print(byte, 'com1'), pics.input(4));
+    const ioApic = new IoApic((message, to) => sendMessage([localApic], to, message));
+    const localApic = new LocalApic(0, {
+      now: options.now,
+      timeStampOffset: options.timeStampOffset,
+      taskPriorityChanged: options.taskPriorityChanged,
+      send(message, to) {
+        if (to === 'all') localApic.receive(message);
+        else if (to !== 'others') sendMessage([localApic], to, message);
+      },
+      nmi: options.nmi,
+      control(kind) {
+        // A processor that does not wait for a SIPI ignores it.
+        if (kind !== 'SIPI') throw new MachineStop(`${kind} sent by an APIC to a running processor`);
+      },
+      endOfInterrupt: (vector) => ioApic.endOfInterrupt(vector),
+      external: { requested: () => pics.interruptRequested, acknowledge: () => pics.acknowledge() },
+    });
+    localApic.setVirtualWire();
+    this.localApic = localApic;
+    this.interrupts = { pending: () => localApic.pending(), acknowledge: () => localApic.acknowledge() };
+    this.apicPort = this.apicPortOf(options);
+    const irq = (number: number) => both(pics.input(number), ioApic.input(number === 0 ? TIMER_PIN : number));
+    const hpet = new Hpet(TICKS_PER_SECOND, {
+      output: (to) => ('pin' in to ? ioApic.input(to.pin) : irq(to.legacyIrq)),
+    });
+    const unlessHpet = (line: InterruptLine): InterruptLine => ({
+      set: (level) => {
+        if (!hpet.replacesLegacy) line.set(level);
+      },
+    });
+    const pit = new Pit8254(TICKS_PER_SECOND, unlessHpet(irq(0)));
+    const cmos = new Cmos(TICKS_PER_SECOND, options.memoryBytes, unlessHpet(irq(8)));
+    this.com1 = new Uart16550('COM1', (byte) => options.print(byte, 'com1'), irq(4));
     this.systemControlA = new SystemControlA(true, {
       setA20: (on) => {
         if (!on) throw new MachineStop('masking address line A20 (port 92h bit 1 = 0)');
       },
       reset: options.resetRequested,
     });
-    this.timed = [pit, cmos];
+    this.timed = [pit, cmos, hpet, localApic];
+    this.mappedDevices = [localApic, ioApic, hpet];
+    this.mapped.register(IO_APIC_ADDRESS, ioApic);
+    this.mapped.register(HPET_ADDRESS, hpet);
+    this.mapped.register(LOCAL_APIC_ADDRESS, localApic);
 
     const place = (base: number, device: PortDevice<unknown>) => this.bus.register(base, device);
     place(0x20, pics.master);
@@ -90,6 +140,45 @@ export class Board {
     };
   }
 
+  /** All devices, for views. */
+  get devices(): readonly Device<unknown>[] {
+    return [...this.bus.placements.map(({ device }) => device), ...this.mappedDevices];
+  }
+
+  private apicPortOf(options: BoardOptions): ApicPort {
+    const { localApic } = this;
+    const changing = <Result>(body: () => Result): Result => {
+      this.advance();
+      const result = body();
+      options.disturbed();
+      return result;
+    };
+    return {
+      baseChanged: (value) => changing(() => this.moveLocalApic(value, options.memoryBytes)),
+      readRegister: (index) => changing(() => localApic.readMsr(index)),
+      writeRegister: (index, value) => changing(() => localApic.writeMsr(index, value)),
+      readDeadline: () => changing(() => localApic.deadline),
+      writeDeadline: (value) => changing(() => localApic.setDeadline(value)),
+      setTaskPriorityClass: (priorityClass) => localApic.setTaskPriorityClass(priorityClass),
+      timeStampChanged: options.disturbed,
+    };
+  }
+
+  /** IA32_APIC_BASE: bits 11 and 10 are the mode, bits 12 and up the address, where only xAPIC mode answers. */
+  private moveLocalApic(value: bigint, memoryBytes: number): void {
+    const { localApic, mapped } = this;
+    const mode = APIC_MODES[Number((value >> 10n) & 3n)];
+    if (mode === undefined) throw new Error('Invariant broken: IA32_APIC_BASE was checked');
+    localApic.setMode(mode);
+    mapped.unregister(localApic);
+    if (mode !== 'xAPIC') return;
+    const base = Number(value & ~0xfffn);
+    const inMemory = memoryMap(memoryBytes).some((range) => base >= range.base && base < range.base + range.bytes);
+    if (inMemory || mapped.at(base) !== undefined)
+      throw new MachineStop(`moving the local APIC to ${hexPort(base)}, where there is memory or another device`);
+    mapped.register(base, localApic);
+  }
+
   /** What the firmware's start-up does to the chips. */
   initializeByFirmware(): void {
     for (const { port, value } of FIRMWARE_PORT_WRITES) this.ports.write(port, 1, value);
@@ -113,3 +202,16 @@ export class Board {
 }
 
 const hexPort = (port: number): string => `${port.toString(16).toUpperCase()}h`;
+
+/** Which I/O APIC pin the timer's IRQ 0 is wired to; the other ISA interrupts have the pin of their number. */
+const TIMER_PIN = 2;
+
+/** By bits 11 (enabled) and 10 (x2APIC) of IA32_APIC_BASE; x2APIC without enabled is refused by the processor. */
+const APIC_MODES: readonly (ApicMode | undefined)[] = ['disabled', undefined, 'xAPIC', 'x2APIC'];
+
+const both = (first: InterruptLine, second: InterruptLine): InterruptLine => ({
+  set(level) {
+    first.set(level);
+    second.set(level);
+  },
+});

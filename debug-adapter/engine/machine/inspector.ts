@@ -135,7 +135,7 @@ export class MachineInspector implements Inspector {
   }
 
   devices() {
-    return this.power().board.bus.placements.map(({ device }) => ({
+    return this.power().board.devices.map((device) => ({
       name: device.name,
       registers: device
         .registers()

@@ -3,7 +3,9 @@ import { EXTENDED_MEMORY, FIRMWARE_ROM, memoryMap } from '../base/memory-map.ts'
 import { Processor } from '../cpu/cpu.ts';
 import { MachineStop } from '../cpu/guest-fault.ts';
 import { CpuState } from '../cpu/state.ts';
+import { LAYOUT } from '../cpu/layout.ts';
 import { createEngineMemory, engineMap } from '../execution/engine-memory.ts';
+import type { AccessBytes } from '../devices/device.ts';
 import { Executor, type ExecutorHooks } from '../execution/executor.ts';
 import { declareHostPhysicalMemory, guestRanges } from '../hypervisor/guest-memory-map.ts';
 import { GUEST_BASE } from '../hypervisor/host-layout.ts';
@@ -11,7 +13,7 @@ import { DEFERRED_INSTRUCTIONS } from '../instructions/deferred.ts';
 import { SYSTEM_INSTRUCTIONS } from '../instructions/system/index.ts';
 import type { SystemInstruction } from '../instructions/system-instruction.ts';
 import { buildFirmwareImage } from '../loader/firmware/image.ts';
-import { PAGE_BYTES, PhysicalMemory } from '../memory/physical.ts';
+import { PAGE_BYTES, PhysicalMemory, type MemoryMappedBus } from '../memory/physical.ts';
 import { Tlb } from '../memory/tlb.ts';
 import type { VmxEvents } from '../vmx/types.ts';
 import { PROCESSOR_FACTS } from '../vmx/capabilities.ts';
@@ -28,7 +30,8 @@ const INSTRUCTIONS: ReadonlyMap<number, SystemInstruction> = new Map([
 export interface PowerOptions {
   readonly mode: MachineMode;
   readonly memoryBytes: number;
-  readonly board: Omit<BoardOptions, 'memoryBytes' | 'processors' | 'now'>;
+  readonly features: CpuFeatures;
+  readonly board: Pick<BoardOptions, 'print' | 'powerOff' | 'resetRequested' | 'firmwareCall'>;
   readonly hooks: Pick<ExecutorHooks, 'interceptException' | 'accessed'>;
   readonly vmxEvents: VmxEvents;
 }
@@ -55,10 +58,20 @@ export class Power {
     const map = engineMap(frames);
     const memory = createEngineMemory(map);
     this.state = new CpuState(memory, map.cpuStates, 0);
-    this.physical = new PhysicalMemory(memory, map.pool, frames, (this.guestBase + top) / PAGE_BYTES, unmapped);
+    this.physical = new PhysicalMemory(memory, map.pool, frames, (this.guestBase + top) / PAGE_BYTES, UNPLUGGED);
     this.declareMemory(options.mode, memoryBytes);
     const tlb = new Tlb(memory, map.tlb);
-    this.board = new Board({ ...options.board, memoryBytes, processors: 1, now: () => this.now });
+    this.board = new Board({
+      ...options.board,
+      memoryBytes,
+      processors: 1,
+      now: () => this.now,
+      timeStampOffset: () => this.cpu.timeStampCounter() - BigInt(this.now),
+      taskPriorityChanged: (priorityClass) => this.state.set64(LAYOUT.cr8, BigInt(priorityClass)),
+      nmi: () => this.cpu.requestNmi(),
+      disturbed: () => (this.due = 0),
+    });
+    this.physical.mapped = this.mappedBus();
     this.cpu = new Processor({
       state: this.state,
       physical: this.physical,
@@ -74,6 +87,7 @@ export class Power {
       instructionsRetired: () => this.state.retired,
       ticksPerInstruction: 1,
       idleTicks: () => this.idleTicks,
+      apic: this.board.apicPort,
     });
     this.vmx = new Vmx(this.cpu, new VmxCapabilities(PROCESSOR_FACTS), options.vmxEvents);
     this.cpu.plug(this.vmx.intercepts, this.vmx.port);
@@ -106,6 +120,31 @@ export class Power {
   /** Lets time pass until a device does something; false where nothing will. */
   skipToNextEvent(): boolean {
     const event = this.board.nextEvent();
+  /**
+   * Accesses outside memory: to a device, at the exact time. The board knows guest-physical addresses; the built-in hypervisor
+   * maps them through.
+   */
+  private mappedBus(): MemoryMappedBus {
+    const access = (): void => {
+      this.executor.beforeDevice();
+      this.board.advance();
+      this.due = 0;
+    };
+    return {
+      read: (address, bytes) => {
+        access();
+        const value = this.board.mapped.read(address - this.guestBase, bytes as AccessBytes);
+        if (value === undefined) throw outsideMemory('read', address);
+        return value;
+      },
+      write: (address, bytes, value) => {
+        access();
+        if (!this.board.mapped.write(address - this.guestBase, bytes as AccessBytes, value))
+          throw outsideMemory('write', address);
+      },
+    };
+  }
+
     if (event === undefined) return false;
     this.idleTicks += Math.max(0, event - this.now);
     this.due = 0;
@@ -127,9 +166,13 @@ export class Power {
 }
 
 /** Nothing answers outside memory: the machine stops rather than guess what device was meant. */
-const unmapped = {
-  read(address: number): number {
-    throw new MachineStop('a read outside memory', { address, access: 'read' });
+const outsideMemory = (access: 'read' | 'write', address: number): MachineStop =>
+  new MachineStop(`a ${access} outside memory`, { address, access });
+
+/** Until the board is there. */
+const UNPLUGGED: MemoryMappedBus = {
+  read: (address) => {
+    throw outsideMemory('read', address);
   },
   write(address: number): void {
     throw new MachineStop('a write outside memory', { address, access: 'write' });
