@@ -48,6 +48,7 @@ EXIT STATUS
        fault, or the guest needs something that is not implemented
   2    the command line or the program is wrong; nothing has run
   3    the instruction limit was reached
+  4    Hyperstep itself has failed: a bug, please report it
   A guest that ends through port F4h sets the status itself: twice the written value, plus 1.
 
 EXAMPLES
@@ -142,11 +143,11 @@ function presetOf(program: string, mode: string | undefined): Readonly<Record<st
 }
 
 /** Sources may be included from the workspace of the program, or from the current folder where the program is below it. */
-function sourceFolder(program: string): string {
+function sourceFolder(program: string): string | undefined {
   const workspace = workspaceOf(program);
   const here = process.cwd();
   if (workspace !== undefined) return workspace;
-  return path.relative(here, program).startsWith('..') ? path.dirname(program) : here;
+  return path.relative(here, program).startsWith('..') ? undefined : here;
 }
 
 function programIn(file: string): string {
@@ -236,12 +237,19 @@ async function main(args: readonly string[]): Promise<number> {
     }
     return await run(command);
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError)) {
+      const message = error instanceof Error ? error.message : String(error);
+      process.stderr.write(`hyperstep: Hyperstep itself has failed: ${message.split('\n')[0]} Please report it.\n`);
+      return STATUS.bug;
+    }
     const details = error instanceof ProgramError ? error.diagnostics.map(diagnosticText) : [error.message];
     process.stderr.write(`hyperstep: ${details.join('\nhyperstep: ')}\n`);
     return STATUS.usage;
   }
 }
+
+// Whoever reads the output may stop reading: `| head`.
+process.stdout.on('error', () => process.exit(STATUS.failed));
 
 void main(process.argv.slice(2)).then((status) => {
   process.exitCode = status;

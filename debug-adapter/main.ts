@@ -23,6 +23,10 @@ if (port === undefined) {
     });
     adapter.start(socket, socket);
   });
+  server.on('error', (error) => {
+    process.stderr.write(`hyperstep: port ${port} cannot be listened on: ${error.message}\n`);
+    process.exitCode = 1;
+  });
   // Only this computer: a debug adapter reads files for whoever talks to it.
   server.listen(Number(port), '127.0.0.1', () => {
     const address = server.address();

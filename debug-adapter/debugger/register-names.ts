@@ -32,6 +32,11 @@ define('EFLAGS', 'RFLAGS', 0, 32);
 define('FLAGS', 'RFLAGS', 0, 16);
 define('EIP', 'RIP', 0, 32);
 define('IP', 'RIP', 0, 16);
+for (const table of ['GDTR', 'IDTR'] as const) {
+  define(table, `${table}_BASE`, 0, rowOf(`${table}_BASE`).bits);
+  define(`${table}.base`, `${table}_BASE`, 0, rowOf(`${table}_BASE`).bits);
+  define(`${table}.limit`, `${table}_LIMIT`, 0, rowOf(`${table}_LIMIT`).bits);
+}
 define('EFER', 'IA32_EFER', 0, 64);
 for (const field of registerFields('IA32_EFER')) define(`EFER.${field.name}`, 'IA32_EFER', field.bit, field.width ?? 1);
 for (const letter of ['A', 'B', 'C', 'D']) {

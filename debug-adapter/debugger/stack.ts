@@ -65,13 +65,14 @@ function otherSide(view: ProcessorView, symbols: SymbolTable): readonly Frame[] 
 
 function codeFrames(view: ProcessorView, symbols: SymbolTable): readonly Frame[] {
   const here = view.linearRip;
-  const ring = ringName(view.mode);
+  let ring = ringName(view.mode);
   const name = (linear: bigint): string => `[${ring}] ${symbols.describe(linear) ?? hex(linear)}`;
   const frames: Frame[] = [
     { kind: 'code', name: name(here), linear: here, line: symbols.lineAt(here), top: true, source: view.source },
   ];
   for (const caller of callers(view, symbols)) {
     if (caller.interrupt) frames.push({ kind: 'label', name: '—— interrupt or exception ——' });
+    if (caller.cpl !== undefined) ring = `ring ${caller.cpl}`;
     // The source line of a caller is the call's, which ends just before the return address.
     const line = symbols.lineAt(caller.interrupt ? caller.linear : caller.linear - 1n);
     frames.push({
@@ -104,6 +105,8 @@ export interface Caller {
   readonly linear: bigint;
   /** It was interrupted rather than calling. */
   readonly interrupt: boolean;
+  /** Privilege level of what was interrupted: RPL of the CS that was pushed. */
+  readonly cpl?: number;
 }
 
 export function callers(view: ProcessorView, symbols: SymbolTable): readonly Caller[] {
@@ -161,7 +164,7 @@ function byStackScan(view: ProcessorView, symbols: SymbolTable): readonly Caller
       found.push({ linear, interrupt: false });
       callee = linear;
     } else if (view.mode.bits === 64 && isInterruptFrame(view, symbols, word, index)) {
-      found.push({ linear: value, interrupt: true });
+      found.push({ linear: value, interrupt: true, cpl: Number((word(index + 1) ?? 0n) & 3n) });
       callee = value;
       // The interrupted code has a stack of its own: its callers are there.
       break;

@@ -15,6 +15,9 @@ export interface StopFilter {
   readonly on: 'vm-exit' | 'exception' | 'triple-fault' | 'vm-entry-failure';
 }
 
+/** Ids of the filters for VM exits begin with this. */
+export const EXIT_FILTER_PREFIX = 'exit.';
+
 interface ExitFilter extends StopFilter {
   readonly on: 'vm-exit';
   /** Exits it stands for: named ones, or a whole group. Earlier rows take first. */
@@ -28,7 +31,7 @@ const exitFilter = (
   description: string,
   conditionHint: string,
 ): ExitFilter => ({
-  id: `exit.${id}`,
+  id: EXIT_FILTER_PREFIX + id,
   label: `VM exit: ${label}`,
   description,
   conditionHint,
@@ -103,7 +106,7 @@ const EXIT_FILTERS: readonly ExitFilter[] = [
 ];
 
 const OTHER: StopFilter = {
-  id: 'exit.other',
+  id: `${EXIT_FILTER_PREFIX}other`,
   label: 'Other VM exits',
   description: 'Every VM exit that no filter above stands for.',
   conditionHint: 'reason == preemptionTimer',

@@ -22,6 +22,7 @@ export type { DisassembledInstruction } from './isa/disassemble.ts';
 export { allRegisters } from './isa/registers.ts';
 export { loadElfSymbols } from './loader/elf.ts';
 export { loadProgram } from './loader/load.ts';
+export { MAX_MEMORY_BYTES } from './machine/memory-limit.ts';
 export type {
   AddressSpace,
   ConsoleSource,

@@ -14,11 +14,14 @@ export interface LaunchAttributes {
   readonly stopOnEntry?: boolean;
   /** Names defined before the first source line, as `%define NAME VALUE`. */
   readonly defines?: Readonly<Record<string, string | number>>;
-  /** Folders searched by `%include` besides the including file's own; below the workspace folder or the program's folder. */
+  /** Folders searched by `%include` besides the including file's own; see `WORKSPACE_ATTRIBUTE` for where they may be. */
   readonly includePaths?: readonly string[];
   /** ELF file whose symbols are added: for a flat image that was linked from it. */
   readonly symbols?: string;
-  /** Exit names that stop from the start, as the exception filters of the same name do: `["cpuid", "eptViolation"]`. */
+  /**
+   * VM exits that stop from the start: names of exits (`"cpuid"`, `"eptViolation"`), or of the groups that the Breakpoints view
+   * lists (`"io"`, `"ept"`; also written `"exit.io"`). A name that is both means the exit; `"exit."` before it, the group.
+   */
   readonly stopOn?: readonly string[];
   /** Set by the editor's "Run Without Debugging": breakpoints and entry stop are ignored. */
   readonly noDebug?: boolean;
@@ -68,6 +71,7 @@ export const EDITOR_ATTRIBUTES: readonly string[] = [
 
 /**
  * What the extension adds to a launch request for the adapter: the workspace folder, which bounds where `%include` may read.
- * Not written by people.
+ * Not written by people. Where a client sends none, it is the nearest folder above the program that holds a `.vscode` folder
+ * (the home folder aside, where editors keep their own), else the program's folder.
  */
 export const WORKSPACE_ATTRIBUTE = '__workspaceFolder';

@@ -29,7 +29,7 @@ const SLICE = 5_000_000;
 const MAX_FAILURES = 100;
 
 /** Process status for each way to end. */
-export const STATUS = { ended: 0, failed: 1, usage: 2, limit: 3 } as const;
+export const STATUS = { ended: 0, failed: 1, usage: 2, limit: 3, bug: 4 } as const;
 
 /** Throws `UserError` where the program cannot be made. */
 export async function runHeadless({ launch, maxInstructions, onConsole }: HeadlessOptions): Promise<HeadlessResult> {

@@ -1,7 +1,8 @@
 /** Checks what a launch configuration says before anything is built from it. */
-import { EXIT_NAMES } from '../engine/index.ts';
+import { EXIT_NAMES, MAX_MEMORY_BYTES } from '../engine/index.ts';
 import type { ExitName, MachineMode } from '../engine/index.ts';
 import { didYouMean, nearestName } from '../debugger/nearest.ts';
+import { EXIT_FILTER_PREFIX, filterOfExit } from '../debugger/stop-filters.ts';
 import { UserError } from '../debugger/user-error.ts';
 import { formatMemorySize, parseMemorySize } from '../present/text.ts';
 import {
@@ -31,7 +32,6 @@ export interface LaunchRequest {
 
 const PAGE_BYTES = 4096;
 const MIN_MEMORY = 1024 ** 2;
-const MAX_MEMORY = 4 * 1024 ** 3;
 
 const CHECKS: Readonly<Record<(typeof LAUNCH_ATTRIBUTES)[keyof LaunchAttributes], (value: unknown) => boolean>> = {
   string: (value) => typeof value === 'string',
@@ -74,7 +74,7 @@ export function readLaunchArguments(raw: Readonly<Record<string, unknown>>): Lau
     defines: Object.fromEntries(Object.entries(attributes.defines ?? {}).map(([name, value]) => [name, `${value}`])),
     includePaths: attributes.includePaths ?? [],
     symbols: attributes.symbols,
-    stopOn: new Set((attributes.stopOn ?? []).map(exitNamed)),
+    stopOn: new Set((attributes.stopOn ?? []).flatMap(exitsNamed)),
     noDebug: attributes.noDebug ?? false,
     workspace: typeof workspace === 'string' ? workspace : undefined,
   };
@@ -97,9 +97,9 @@ function memoryBytesOf(memory: string | number): number {
       `Launch attribute "memory" is ${JSON.stringify(memory)}; write for example "64M" or "1G", or a number of MiB.`,
     );
   }
-  if (bytes < MIN_MEMORY || bytes > MAX_MEMORY) {
+  if (bytes < MIN_MEMORY || bytes > MAX_MEMORY_BYTES) {
     throw new UserError(
-      `Launch attribute "memory" is ${formatMemorySize(bytes)}; it must be from ${formatMemorySize(MIN_MEMORY)} to ${formatMemorySize(MAX_MEMORY)}.`,
+      `Launch attribute "memory" is ${formatMemorySize(bytes)}; it must be from ${formatMemorySize(MIN_MEMORY)} to ${MAX_MEMORY_BYTES / MIN_MEMORY} MiB ("${MAX_MEMORY_BYTES / MIN_MEMORY}M").`,
     );
   }
   if (bytes % PAGE_BYTES !== 0) {
@@ -108,12 +108,15 @@ function memoryBytesOf(memory: string | number): number {
   return bytes;
 }
 
-function exitNamed(name: string): ExitName {
-  const found = EXIT_NAMES.find((each) => each === name);
-  if (found === undefined) {
-    throw new UserError(
-      `Launch attribute "stopOn" names "${name}", which is no VM exit.${didYouMean(name, EXIT_NAMES)}`,
-    );
-  }
-  return found;
+/** An exit, or all that one filter of the Breakpoints view stands for: `io`, `exit.io`. */
+function exitsNamed(name: string): readonly ExitName[] {
+  const exact = EXIT_NAMES.find((each) => each === name);
+  if (exact !== undefined) return [exact];
+  const filter = name.startsWith(EXIT_FILTER_PREFIX) ? name : EXIT_FILTER_PREFIX + name;
+  const grouped = EXIT_NAMES.filter((each) => filterOfExit(each) === filter);
+  if (grouped.length > 0) return grouped;
+  const groups = new Set(EXIT_NAMES.map((each) => filterOfExit(each).slice(EXIT_FILTER_PREFIX.length)));
+  throw new UserError(
+    `Launch attribute "stopOn" names "${name}", which is no VM exit and no group of them (${[...groups].join(', ')}).${didYouMean(name, [...EXIT_NAMES, ...groups])}`,
+  );
 }

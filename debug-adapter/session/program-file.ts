@@ -1,5 +1,6 @@
 /** From a path to a program: the adapter reads files, the engine makes sense of their bytes. */
 import { readFileSync, realpathSync, statSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { assembleProgram, loadElfSymbols, loadProgram } from '../engine/index.ts';
 import type { Diagnostic, Program, ProgramResult } from '../engine/index.ts';
@@ -71,7 +72,7 @@ function readUserFile(file: string, attribute: string): Uint8Array {
       throw new UserError(`"${attribute}" names a folder, ${file}; name the program file in it.`);
     if (status.size > MAX_FILE_BYTES) {
       throw new UserError(
-        `${file} has ${formatMemorySize(status.size)}; a program may have ${formatMemorySize(MAX_FILE_BYTES)}.`,
+        `"${attribute}": ${file} has ${formatMemorySize(status.size)}, and at most ${formatMemorySize(MAX_FILE_BYTES)} are read; name the boot image or kernel itself, not the image of a whole disk.`,
       );
     }
     return readFileSync(file);
@@ -93,11 +94,14 @@ function reasonOf(error: unknown): string {
   }
 }
 
-/** Sources are read only below these folders: a guest's source must not pull in files of the host. */
-function sourceRoots(launch: LaunchRequest): readonly string[] {
-  const roots = [path.dirname(path.resolve(launch.program))];
-  if (launch.workspace !== undefined) roots.push(path.resolve(launch.workspace));
-  return roots.map(real);
+/** Sources are read only below this folder and the program's: a guest's source must not pull in files of the host. */
+function workspaceFolder(launch: LaunchRequest): string | undefined {
+  if (launch.workspace !== undefined) return path.resolve(launch.workspace);
+  const home = path.resolve(os.homedir());
+  for (let folder = path.dirname(path.resolve(launch.program)); ; folder = path.dirname(folder)) {
+    if (folder === home || folder === path.dirname(folder)) return undefined;
+    if (isFolder(path.join(folder, '.vscode'))) return folder;
+  }
 }
 
 function real(file: string): string {
@@ -120,12 +124,14 @@ interface Refusal {
 }
 
 function assembleFile(launch: LaunchRequest, bytes: Uint8Array): ProgramResult {
-  const roots = sourceRoots(launch);
+  const workspace = workspaceFolder(launch);
+  const programFolder = path.dirname(path.resolve(launch.program));
+  const roots = (workspace === undefined ? [programFolder] : [programFolder, workspace]).map(real);
   const refused: Refusal[] = [];
   const decoder = new TextDecoder();
   const readInclude = (name: string, from: string): { file: string; source: string } | undefined => {
     const folders = [path.dirname(from), ...launch.includePaths, path.dirname(launch.program)];
-    if (launch.workspace !== undefined) folders.push(launch.workspace);
+    if (workspace !== undefined) folders.push(workspace);
     for (const folder of folders) {
       const file = path.resolve(folder, name);
       if (!isFile(file)) continue;
@@ -136,19 +142,31 @@ function assembleFile(launch: LaunchRequest, bytes: Uint8Array): ProgramResult {
   };
   const source = decoder.decode(bytes);
   const result = assembleProgram({ file: launch.program, source, readInclude, defines: launch.defines });
-  return { ...result, diagnostics: result.diagnostics.map((each) => explainRefusal(each, refused)) };
+  // What else is wrong may only be for want of the file: one message at a time.
+  const explained = result.diagnostics.flatMap((each) => explainRefusal(each, refused, workspace ?? programFolder));
+  return explained.length === 0 ? result : { ...result, diagnostics: explained };
 }
 
-function explainRefusal(diagnostic: Diagnostic, refused: readonly Refusal[]): Diagnostic {
+function explainRefusal(diagnostic: Diagnostic, refused: readonly Refusal[], root: string): readonly Diagnostic[] {
   const refusal = refused.find(({ name }) => diagnostic.severity === 'error' && diagnostic.message.includes(name));
-  if (!refusal) return diagnostic;
-  const reason = `${refusal.file} is outside the workspace and the program's folder, and sources are read only there`;
-  return { ...diagnostic, message: `${diagnostic.message} (${reason})` };
+  if (!refusal) return [];
+  const message = `"${refusal.name}" is ${refusal.file}, outside ${root}, and sources are read only below it: open the folder that holds both in the editor, or copy the file`;
+  return [{ ...diagnostic, message }];
 }
+
+const statusOf = (file: string) => statSync(file, { throwIfNoEntry: false });
 
 function isFile(file: string): boolean {
   try {
-    return statSync(file).isFile();
+    return statusOf(file)?.isFile() === true;
+  } catch {
+    return false;
+  }
+}
+
+function isFolder(file: string): boolean {
+  try {
+    return statusOf(file)?.isDirectory() === true;
   } catch {
     return false;
   }

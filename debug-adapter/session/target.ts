@@ -1,12 +1,14 @@
 /** What one launch makes: the machine with everything the debugger knows about its program. */
 import path from 'node:path';
 import { createMachine } from '../engine/index.ts';
-import type { ConsoleSource, Diagnostic, Machine, MachineMode } from '../engine/index.ts';
+import type { ConsoleSource, Diagnostic, Machine, MachineMode, MachineOptions } from '../engine/index.ts';
 import { BreakpointRegistry } from '../debugger/breakpoints.ts';
 import { stackFrames } from '../debugger/stack.ts';
 import type { Frame } from '../debugger/stack.ts';
 import { StopRules } from '../debugger/stop-rules.ts';
 import { SymbolTable } from '../debugger/symbols.ts';
+import { UserError } from '../debugger/user-error.ts';
+import { formatMemorySize } from '../present/text.ts';
 import { DEFAULT_MODE } from '../protocol/launch.ts';
 import { ownsMachine } from '../debugger/program-kind.ts';
 import type { LaunchRequest } from './launch-arguments.ts';
@@ -37,7 +39,7 @@ export class Target {
     this.warnings = warnings;
     this.mode = launch.mode ?? (ownsMachine(program) ? 'bare' : DEFAULT_MODE);
     this.symbols = new SymbolTable(program);
-    this.machine = createMachine({
+    this.machine = madeMachine({
       program,
       mode: this.mode,
       memoryBytes: launch.memoryBytes,
@@ -73,5 +75,17 @@ export class Target {
   /** State has changed: what was derived from it is out of date. */
   forget(): void {
     this.frames.clear();
+  }
+}
+
+function madeMachine(options: MachineOptions): Machine {
+  try {
+    return createMachine(options);
+  } catch (error) {
+    // What WebAssembly.Memory throws where the computer cannot give as much.
+    if (!(error instanceof RangeError)) throw error;
+    throw new UserError(
+      `This computer has no room for a machine with ${formatMemorySize(options.memoryBytes)} of memory: lower "memory".`,
+    );
   }
 }

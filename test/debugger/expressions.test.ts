@@ -9,7 +9,15 @@ import { SymbolTable } from '../../debug-adapter/debugger/symbols.ts';
 import { standingMachine } from './fixed-machine.ts';
 
 const machine = standingMachine({
-  registers: { RAX: 0x1122_3344_5566_7788n, RSP: 0x2000n, RFLAGS: 0x247n, CR0: 0x8000_0011n, RIP: 0x400n },
+  registers: {
+    RAX: 0x1122_3344_5566_7788n,
+    RSP: 0x2000n,
+    RFLAGS: 0x247n,
+    CR0: 0x8000_0011n,
+    RIP: 0x400n,
+    GDTR_BASE: 0x9000n,
+    IDTR_LIMIT: 0xfffn,
+  },
   memory: { 0x2000: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16], 0x5010: [0xaa, 0xbb, 0, 0, 0, 0, 0, 0] },
   vmcs: { GUEST_RIP: 0x1234n, PIN_CONTROLS: 0x16n },
 });
@@ -51,6 +59,9 @@ const VALUES: readonly (readonly [string, bigint])[] = [
   ['cr0.pg', 1n],
   ['cr0.WP', 0n],
   ['cs.ar', 0xa09bn],
+  ['gdtr', 0x9000n],
+  ['gdtr.base + 1', 0x9001n],
+  ['idtr.limit', 0xfffn],
   ['[rsp]', 0x0807_0605_0403_0201n],
   ['[rsp+8]', 0x100f_0e0d_0c0b_0a09n],
   ['byte [rsp+1]', 2n],

@@ -60,7 +60,7 @@ describe('stack frames', () => {
       registers: { RIP: 0x1108n, RSP: 0x7fc0n },
       memory: { 0x7fc0: quad(0x1004, 0x33, 0x202, 0x6000, 0x2b), 0x5ff8: quad(0) },
     });
-    assert.deepEqual(frames, ['[ring 0] work+0x8', '—— interrupt or exception ——', '[ring 0] main+0x4']);
+    assert.deepEqual(frames, ['[ring 0] work+0x8', '—— interrupt or exception ——', '[ring 3] main+0x4']);
   });
 
   it('say below a guest where its exits go', () => {

@@ -82,8 +82,34 @@ describe('bad input', function () {
   it('an unknown mode', () => refused({ program: HELLO, mode: 'vmx' }, /"mode" is "vmx".*"bare" or "vm"/));
   it('a memory size that is none', () => refused({ program: HELLO, memory: 'plenty' }, /"memory" is "plenty"/));
   it('too much memory', () => refused({ program: HELLO, memory: '1000G' }, /must be from 1 MiB to/));
+  it('more memory than the engine can lay out, with the most it can', async () => {
+    await client.request('initialize', { adapterID: 'hyperstep' });
+    const problem = await client
+      .request('launch', { program: HELLO, memory: '4G' })
+      .catch((error: Error) => error.message);
+    const most = /must be from 1 MiB to \d+ MiB \("(\d+M)"\)/.exec(String(problem))?.[1];
+    assert.ok(most !== undefined, String(problem));
+    await client.request('launch', { program: HELLO, memory: most, mode: 'vm' });
+    const next = `${Number.parseInt(most) + 1}M`;
+    await assert.rejects(client.request('restart', { arguments: { program: HELLO, memory: next } }), /must be from/);
+  });
   it('an exit that does not exist', () =>
     refused({ program: HELLO, stopOn: ['cpuuid'] }, /"cpuuid".*Did you mean "cpuid"/));
+  it('a group of exits that does not exist, with all there are', () =>
+    refused(
+      { program: HELLO, stopOn: ['iox'] },
+      /"iox", which is no VM exit and no group of them \(.*\bio, msr\b.*Did you mean "io"\?/,
+    ));
+
+  it('stopOn takes exits, and groups of them by both spellings', async () => {
+    const tinyos = path.join(ROOT, 'samples/02-tinyos/tinyos.asm');
+    for (const name of ['io', 'exit.io', 'ioInstruction']) {
+      const session = await openSession();
+      const stop = await session.launch({ program: tinyos, mode: 'vm', stopOnEntry: false, stopOn: [name] });
+      session.close();
+      assert.match(stop.description ?? '', /VM exit #\d+: I\/O instruction/);
+    }
+  });
 
   it('a guest larger than memory', () =>
     refused(
@@ -97,8 +123,32 @@ describe('bad input', function () {
       'project/main.asm',
       `%include "${path.relative(path.join(scratch, 'project'), secret)}"\nhlt\n`,
     );
-    await refused({ program }, /outside the workspace and the program's folder/);
+    await refused({ program }, /^main\.asm:1:\d+: .*secret\.inc, outside .*open the folder that holds both/);
   });
+
+  it('an include outside: the one message, although more is wrong for want of the file', async () => {
+    file('outside/names.inc', 'ONE equ 1\n');
+    const program = file('project/main.asm', '%include "../outside/names.inc"\nmov ax, ONE\nmov bx, TWO\n');
+    await refused({ program }, /names\.inc[^\n]*file$/);
+  });
+
+  it('without a workspace, the folder above that an editor has opened holds the sources', async () => {
+    file('opened/.vscode/settings.json', '{}');
+    file('opened/lib/one.inc', 'ONE equ 1\n');
+    const source = 'bits 16\norg 7C00h\n%include "../../lib/one.inc"\nmov ax, ONE\nhlt\n';
+    await client.launch({ program: file('opened/a/b/main.asm', source), mode: 'bare' });
+  });
+
+  it('an include file that includes itself: one message', async () => {
+    file('self.inc', 'twice: nop\n%include "self.inc"\n');
+    await refused({ program: file('self.asm', '%include "self.inc"\n') }, /does "self\.inc" include itself\?$/);
+  });
+
+  it('an image that is too large: what to do', () =>
+    refused(
+      { program: file('wide.asm', 'bits 16\nstart: hlt\ntimes 5000000000 db 0\n') },
+      /correct the count; memory behind the image/,
+    ));
 
   it('an include of the workspace is read', async () => {
     file('lib/one.inc', 'ONE equ 1\n');

@@ -139,6 +139,8 @@ describe('hyperstep on the command line', function () {
     [['run', 'samples/00-hello', '--mod', 'vm'], /Unknown option --mod\. Did you mean "mode"\?/],
     [['run', 'samples/00-hello', '--mode', 'both'], /"mode" is "both"/],
     [['run', 'samples/00-hello', '--memory', 'much'], /"memory" is "much"/],
+    [['run', 'samples/00-hello', '--memory', '4G'], /"memory" is 4 GiB; it must be from 1 MiB to \d+ MiB/],
+    [['run', 'samples/00-hello', '--toString'], /Unknown option --toString/],
     [['run', 'samples/00-hello', '--max-instructions', 'many'], /whole number/],
     [['run', 'samples/00-hello', 'samples/02-tinyos'], /One program at a time/],
   ];

@@ -3,7 +3,7 @@ import type { CodeBits, LineSpan, ProgramSymbol } from '../base/program.ts';
 import type { ParserState } from './directives.ts';
 import { SCALAR } from './evaluate.ts';
 import type { Content } from './items.ts';
-import { MAX_IMAGE_BYTES, type Layout, type Piece } from './layout.ts';
+import { IMAGE_REMEDY, MAX_IMAGE_BYTES, type Layout, type Piece } from './layout.ts';
 import type { Messages } from './messages.ts';
 import type { SymbolNames } from './symbols.ts';
 
@@ -52,7 +52,7 @@ function imageSize(size: bigint, state: ParserState, messages: Messages): number
   if (size <= BigInt(MAX_IMAGE_BYTES)) return Number(size);
   messages.error(
     'image-too-large',
-    `the image has ${size} bytes; at most ${MAX_IMAGE_BYTES} are possible`,
+    `the image has ${size} bytes; at most ${MAX_IMAGE_BYTES} are possible; ${IMAGE_REMEDY}`,
     state.sections[0].place,
   );
   return 0;

@@ -39,6 +39,7 @@ export interface LayoutInput {
 
 /** An image larger than this is a mistake (a TIMES with a wrong count). */
 export const MAX_IMAGE_BYTES = 16 * 1024 * 1024;
+export const IMAGE_REMEDY = 'correct the count; memory behind the image can be used without reserving it';
 const MAX_PASSES = 200;
 /**
  * In early passes labels further on lag behind, so that a branch may look long only for a while: as for NASM, it is chosen
@@ -281,7 +282,7 @@ class LayoutRun {
     if (this.#final) {
       messages.error(
         'image-too-large',
-        `${count.number * BigInt(unit)} bytes are more than an image may have (${MAX_IMAGE_BYTES})`,
+        `${count.number * BigInt(unit)} bytes are more than an image may have (${MAX_IMAGE_BYTES}); ${IMAGE_REMEDY}`,
         place,
       );
     }

@@ -26,6 +26,7 @@ export class Messages {
   readonly #seen = new Set<string>();
   #dropped = 0;
   #errors = 0;
+  #closed = false;
 
   get errorCount(): number {
     return this.#errors;
@@ -33,6 +34,14 @@ export class Messages {
 
   error(code: string, message: string, place: Place): void {
     this.#add('error', code, message, place);
+  }
+
+  /** The one mistake that all others follow from: it alone is shown. */
+  cause(code: string, message: string, place: Place): void {
+    this.#list.length = 0;
+    this.#dropped = 0;
+    this.error(code, message, place);
+    this.#closed = true;
   }
 
   warning(code: string, message: string, place: Place): void {
@@ -53,6 +62,7 @@ export class Messages {
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
     if (severity === 'error') this.#errors += 1;
+    if (this.#closed) return;
     if (this.#list.length >= MAX_DIAGNOSTICS - 1) {
       this.#dropped += 1;
       return;

@@ -1,5 +1,5 @@
 /** Everything a machine has from power-on to the next: built anew by each reset. */
-import { EXTENDED_MEMORY, FIRMWARE_ROM, memoryMap } from '../base/memory-map.ts';
+import { FIRMWARE_ROM, memoryMap } from '../base/memory-map.ts';
 import { Processor } from '../cpu/cpu.ts';
 import { MachineStop } from '../cpu/guest-fault.ts';
 import { CpuState } from '../cpu/state.ts';
@@ -19,6 +19,7 @@ import type { VmxEvents } from '../vmx/types.ts';
 import { PROCESSOR_FACTS } from '../vmx/capabilities.ts';
 import { Vmx, VMX_INSTRUCTIONS, VmxCapabilities } from '../vmx/index.ts';
 import { Board, type BoardOptions } from './board.ts';
+import { machineFrames } from './memory-limit.ts';
 import type { MachineMode } from './types.ts';
 
 const INSTRUCTIONS: ReadonlyMap<number, SystemInstruction> = new Map([
@@ -54,7 +55,7 @@ export class Power {
     const { memoryBytes } = options;
     this.guestBase = options.mode === 'vm' ? GUEST_BASE : 0;
     const top = Math.max(...memoryMap(memoryBytes).map(({ base, bytes }) => base + bytes));
-    const frames = Math.ceil((memoryBytes + EXTENDED_MEMORY + GUEST_BASE) / PAGE_BYTES);
+    const frames = machineFrames(memoryBytes);
     const map = engineMap(frames);
     const memory = createEngineMemory(map);
     this.state = new CpuState(memory, map.cpuStates, 0);

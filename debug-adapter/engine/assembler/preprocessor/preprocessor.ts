@@ -278,11 +278,13 @@ export class Preprocessor {
   #include(path: string, place: Place): void {
     const { messages } = this.#host;
     if (this.#frames.filter(({ kind }) => kind === 'file').length >= MAX_NESTING) {
-      messages.error(
+      // Each round has defined the same names again: those errors are this one's.
+      messages.cause(
         'recursion-limit',
         `files are included more than ${MAX_NESTING} deep; does "${path}" include itself?`,
         place,
       );
+      this.#stop();
       return;
     }
     const included = this.#host.readInclude(path, place.via?.file ?? place.file);
