@@ -70,7 +70,9 @@ function runTo(guest: Guest, name: string): void {
   guest.machine.setStopConditions(stopsFor({}));
 }
 
-describe('budgets', () => {
+describe('budgets', function () {
+  this.timeout(20_000);
+
   const COUNTING = 'again: inc rax\n mov rbx, rax\n call leaf\n jmp again\nleaf: push rbx\n pop rcx\n ret';
 
   it('run(n) retires exactly n, however it is cut', () => {

@@ -156,7 +156,9 @@ again:  call rdi
   });
 });
 
-describe('room for decoded code', () => {
+describe('room for decoded code', function () {
+  this.timeout(20_000);
+
   it('is made when more pages hold code than there are tables for', () => {
     const pages = 700;
     const guest = startCode(

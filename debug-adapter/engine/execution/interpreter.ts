@@ -91,7 +91,13 @@ function emitOutlined(module: ModuleWriter, handler: Handler, slow: SlowImports,
       f.i32(OUTCOME.LEAVE);
       f.set(status);
     },
-    repeat: () => give(OUTCOME.REPEAT),
+    repeat() {
+      f.i32(OUTCOME.LEAVE_REPEAT);
+      f.i32(OUTCOME.REPEAT);
+      f.get(status);
+      f.op('select');
+      f.op('return');
+    },
     branch: inMainOnly,
     branchIf: inMainOnly,
     jump: inMainOnly,
@@ -420,6 +426,10 @@ function afterOutlined(f: FunctionWriter, locals: MainLocals, exits: Exits, labe
       f.if(then);
     };
     on(OUTCOME.REPEAT, () => exits.repeat());
+    on(OUTCOME.LEAVE_REPEAT, () => {
+      exits.leaveSoon();
+      exits.repeat();
+    });
     on(OUTCOME.FAULT, () => f.br(labels.exit));
     f.get(outcome);
     f.i32(OUTCOME.LEAVE);

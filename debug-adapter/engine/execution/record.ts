@@ -63,6 +63,8 @@ export const OUTCOME = {
   FAULT: 6,
   /** A breakpoint is set on the instruction at RIP. */
   BREAKPOINT: 7,
+  /** LEAVE and REPEAT at once: only between outlined handlers and the loop. */
+  LEAVE_REPEAT: 8,
   /** Plus the vector: an exception without error code or with error code 0. */
   RAISE: 0x100,
 } as const;
