@@ -31,8 +31,6 @@ export interface Cpu {
   readonly vmx: VmxPort;
   readonly ports: PortBus;
 
-  /** What this processor was chosen to have. */
-  readonly features: CpuFeatures;
   /** Absent where the processor has no local APIC. */
   readonly apic?: ApicPort | undefined;
   /** Linear memory accesses at the current CPL through paging (and EPT); throw `GuestFault` or `VmExitTaken`. `bytes` may cross pages. */

@@ -149,7 +149,6 @@ export function writeEfer(cpu: Cpu, requested: bigint): void {
   const old = state.get32(LAYOUT.efer);
   if (requested >> 32n !== 0n || (Number(requested & 0xffff_ffffn) & ~EFER_BITS) !== 0)
     refuse('reserved IA32_EFER bit');
-  cpu.apic?.setTaskPriorityClass(Number(value));
   const value = (Number(requested & 0xffff_ffffn) & ~EFER.LMA) | (old & EFER.LMA);
   const paging = (state.get32(LAYOUT.cr0) & CR0.PG) !== 0;
   if (paging && ((value ^ old) & EFER.LME) !== 0) refuse('IA32_EFER.LME changed while paging is on');
@@ -161,6 +160,7 @@ export function writeEfer(cpu: Cpu, requested: bigint): void {
 export function writeCr8(cpu: Cpu, value: bigint): void {
   if (value >> 4n !== 0n) refuse('CR8 bits 63:4');
   cpu.state.set64(LAYOUT.cr8, value);
+  cpu.apic?.setTaskPriorityClass(Number(value));
 }
 
 /** Reads a debug register; DR4 and DR5 are resolved by the caller. */

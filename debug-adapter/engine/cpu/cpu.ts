@@ -74,7 +74,6 @@ export class Processor implements Cpu {
   readonly translation: Translation;
   readonly physicalBits = PHYSICAL_BITS;
   readonly instructionsRetired: () => number;
-  readonly features: CpuFeatures;
   readonly apic: ApicPort | undefined;
   private readonly tlb: Tlb;
   private readonly view: DataView;
@@ -93,7 +92,6 @@ export class Processor implements Cpu {
     this.interruptController = parts.interruptController;
     this.instructionsRetired = parts.instructionsRetired;
     this.ticksPerInstruction = parts.ticksPerInstruction;
-    this.features = parts.features ?? ALL_FEATURES;
     this.apic = parts.apic;
     this.idleTicks = parts.idleTicks ?? (() => 0);
     this.view = new DataView(parts.physical.bytes.buffer);

@@ -31,7 +31,6 @@ const INSTRUCTIONS: ReadonlyMap<number, SystemInstruction> = new Map([
 export interface PowerOptions {
   readonly mode: MachineMode;
   readonly memoryBytes: number;
-  readonly features: CpuFeatures;
   readonly board: Pick<BoardOptions, 'print' | 'powerOff' | 'resetRequested' | 'firmwareCall'>;
   readonly hooks: Pick<ExecutorHooks, 'interceptException' | 'accessed'>;
   readonly vmxEvents: VmxEvents;
@@ -118,9 +117,6 @@ export class Power {
     this.afterPort(0);
   }
 
-  /** Lets time pass until a device does something; false where nothing will. */
-  skipToNextEvent(): boolean {
-    const event = this.board.nextEvent();
   /**
    * Accesses outside memory: to a device, at the exact time. The board knows guest-physical addresses; the built-in hypervisor
    * maps them through.
@@ -146,6 +142,9 @@ export class Power {
     };
   }
 
+  /** Lets time pass until a device does something; false where nothing will. */
+  skipToNextEvent(): boolean {
+    const event = this.board.nextEvent();
     if (event === undefined) return false;
     this.idleTicks += Math.max(0, event - this.now);
     this.due = 0;
@@ -175,7 +174,7 @@ const UNPLUGGED: MemoryMappedBus = {
   read: (address) => {
     throw outsideMemory('read', address);
   },
-  write(address: number): void {
-    throw new MachineStop('a write outside memory', { address, access: 'write' });
+  write: (address) => {
+    throw outsideMemory('write', address);
   },
 };
