@@ -26,6 +26,7 @@ const STATE_WIDTHS: Partial<Record<LayoutName, number>> = {
   pdpte: 4 * 8,
   msrStorage: 64 * 8,
   x87Registers: 8 * 16,
+  vectors: 16 * 32,
   ...Object.fromEntries(
     (
       [
@@ -40,7 +41,7 @@ const STATE_WIDTHS: Partial<Record<LayoutName, number>> = {
           'gdtrLimit',
           'idtrLimit',
         ],
-        ...['x87Control', 'x87Status', 'x87Tags', 'x87Opcode', 'x87CodeSelector', 'x87DataSelector'],
+        ...['x87Control', 'x87Status', 'x87Tags', 'x87Opcode', 'x87CodeSelector', 'x87DataSelector', 'mxcsr'],
       ] as LayoutName[]
     ).map((name) => [name, 4]),
   ),

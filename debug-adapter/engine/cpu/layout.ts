@@ -154,6 +154,11 @@ export const LAYOUT = {
   x87DataPointer: 1752,
   x87CodeSelector: 1760,
   x87DataSelector: 1764,
+
+  /** YMM0..YMM15, 32 bytes each; XMM registers are their low halves. */
+  vectors: 2048,
+  /** d */
+  mxcsr: 2560,
 } as const;
 
 export type LayoutName = keyof typeof LAYOUT;

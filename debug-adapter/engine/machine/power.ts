@@ -10,6 +10,7 @@ import { Executor, type ExecutorHooks } from '../execution/executor.ts';
 import { declareHostPhysicalMemory, guestRanges } from '../hypervisor/guest-memory-map.ts';
 import { GUEST_BASE } from '../hypervisor/host-layout.ts';
 import { DEFERRED_INSTRUCTIONS } from '../instructions/deferred.ts';
+import { SIMD_INSTRUCTIONS } from '../instructions/simd/index.ts';
 import { SYSTEM_INSTRUCTIONS } from '../instructions/system/index.ts';
 import type { SystemInstruction } from '../instructions/system-instruction.ts';
 import { buildFirmwareImage } from '../loader/firmware/image.ts';
@@ -26,6 +27,7 @@ const INSTRUCTIONS: ReadonlyMap<number, SystemInstruction> = new Map([
   ...SYSTEM_INSTRUCTIONS,
   ...VMX_INSTRUCTIONS,
   ...DEFERRED_INSTRUCTIONS,
+  ...SIMD_INSTRUCTIONS,
 ]);
 
 export interface PowerOptions {
