@@ -17,6 +17,7 @@ import { ACCESS_RIGHTS, CpuState } from '../../debug-adapter/engine/cpu/state.ts
 import type { DecodedInstruction } from '../../debug-adapter/engine/isa/decode.ts';
 import { decode } from '../../debug-adapter/engine/isa/decode.ts';
 import { registerInfo } from '../../debug-adapter/engine/isa/registers.ts';
+import { ALL_FEATURES } from '../../debug-adapter/engine/cpu/features.ts';
 import { PhysicalMemory } from '../../debug-adapter/engine/memory/physical.ts';
 import { NO_VMCS } from '../../debug-adapter/engine/vmx/context.ts';
 import { Vmx, VmxCapabilities, VMX_INSTRUCTIONS } from '../../debug-adapter/engine/vmx/index.ts';
@@ -32,6 +33,7 @@ export class FakeCpu implements Cpu {
   intercepts!: Intercepts;
   vmx!: VmxPort;
   readonly ports: PortBus = { read: () => 0xff, write: () => {} };
+  readonly features = ALL_FEATURES;
   readonly physicalBits = PHYSICAL_BITS;
   readonly faultChain: readonly FaultRecord[] = [];
   nextRip = 0n;

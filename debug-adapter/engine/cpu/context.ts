@@ -4,6 +4,7 @@
  */
 import type { PhysicalMemory } from '../memory/physical.ts';
 import type { DecodedInstruction } from '../isa/decode.ts';
+import type { CpuFeatures } from './features.ts';
 import type { SegmentName } from './layout.ts';
 import type { CpuState } from './state.ts';
 
@@ -30,7 +31,8 @@ export interface Cpu {
   readonly intercepts: Intercepts;
   readonly vmx: VmxPort;
   readonly ports: PortBus;
-
+  /** What this processor was chosen to have. */
+  readonly features: CpuFeatures;
   /** Absent where the processor has no local APIC. */
   readonly apic?: ApicPort | undefined;
   /** Linear memory accesses at the current CPL through paging (and EPT); throw `GuestFault` or `VmExitTaken`. `bytes` may cross pages. */
@@ -117,7 +119,6 @@ export interface InterruptController {
   acknowledge(): number;
 }
 
-/** Facts about VMX that the rest of the processor needs; implemented by `vmx/`, plugged in by `machine/`. */
 /** The processor's own local APIC, whose mode and half of whose registers are behind MSRs and CR8. */
 export interface ApicPort {
   /** IA32_APIC_BASE has changed to a value whose transition is allowed. */

@@ -4,6 +4,7 @@
  */
 import type { Cpu } from './context.ts';
 import { CR0, CR4, DR6_FIXED, DR7_FIXED, EFER, VMX_NON_ROOT, VMX_OFF } from './control-bits.ts';
+import { ALL_FEATURES } from './features.ts';
 import { GP, MachineStop, raise } from './guest-fault.ts';
 import { LAYOUT } from './layout.ts';
 import { isLongMode } from './modes.ts';
@@ -14,22 +15,9 @@ import { SYSTEM_TYPE } from './segmentation.ts';
 
 /** Bits that exist; CR0 ignores writes to the others below bit 32, CR4 refuses them. */
 const CR0_BITS = CR0.PE | CR0.MP | CR0.EM | CR0.TS | CR0.ET | CR0.NE | CR0.WP | CR0.AM | CR0.NW | CR0.CD | CR0.PG;
-/** What CPUID advertises (cpuid.ts): a bit without its feature is reserved. */
-export const CR4_BITS =
-  CR4.TSD |
-  CR4.DE |
-  CR4.PSE |
-  CR4.PAE |
-  CR4.MCE |
-  CR4.PGE |
-  CR4.PCE |
-  CR4.UMIP |
-  CR4.VMXE |
-  CR4.FSGSBASE |
-  CR4.PCIDE |
-  CR4.SMEP |
-  CR4.SMAP;
-export const EFER_BITS = EFER.SCE | EFER.LME | EFER.LMA | EFER.NXE;
+/** What the whole engine has; a processor chosen with less has less. */
+export const CR4_BITS = ALL_FEATURES.cr4Bits;
+export const EFER_BITS = ALL_FEATURES.eferBits;
 /** CR4 bits whose change drops cached translations (SDM Vol. 3A, "Operations that Invalidate TLBs" 4.10.4.1). */
 const CR4_FLUSH = CR4.PSE | CR4.PAE | CR4.PGE | CR4.PCIDE | CR4.SMEP | CR4.SMAP;
 const CR4_PDPTES = CR4.PAE | CR4.PGE | CR4.PSE | CR4.SMEP;
@@ -110,7 +98,8 @@ const pagesWithPae = (cpu: Cpu): boolean =>
 /** Writes CR4 after VMX masks; raises #GP(0). */
 export function writeCr4(cpu: Cpu, requested: bigint): void {
   const state = cpu.state;
-  if (requested >> 32n !== 0n || (Number(requested & 0xffff_ffffn) & ~CR4_BITS) !== 0) refuse('reserved CR4 bit');
+  if (requested >> 32n !== 0n || (Number(requested & 0xffff_ffffn) & ~cpu.features.cr4Bits) !== 0)
+    refuse('reserved CR4 bit');
   const value = Number(requested & 0xffff_ffffn) | 0;
   const old = state.get32(LAYOUT.cr4);
   const long = isLongMode(state);
@@ -147,7 +136,7 @@ function loadPdptes(cpu: Cpu, cr3: number): void {
 export function writeEfer(cpu: Cpu, requested: bigint): void {
   const state = cpu.state;
   const old = state.get32(LAYOUT.efer);
-  if (requested >> 32n !== 0n || (Number(requested & 0xffff_ffffn) & ~EFER_BITS) !== 0)
+  if (requested >> 32n !== 0n || (Number(requested & 0xffff_ffffn) & ~cpu.features.eferBits) !== 0)
     refuse('reserved IA32_EFER bit');
   const value = (Number(requested & 0xffff_ffffn) & ~EFER.LMA) | (old & EFER.LMA);
   const paging = (state.get32(LAYOUT.cr0) & CR0.PG) !== 0;

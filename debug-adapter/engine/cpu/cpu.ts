@@ -31,6 +31,7 @@ import type {
 import { ACTIVITY, EFER } from './control-bits.ts';
 import { PHYSICAL_BITS } from './cpuid.ts';
 import { deliverEvent } from './events.ts';
+import { ALL_FEATURES, type CpuFeatures } from './features.ts';
 import { GP, GuestFault, PF, VmExitTaken } from './guest-fault.ts';
 import { LAYOUT, type SegmentName } from './layout.ts';
 import { isProtected, isVirtual8086 } from './modes.ts';
@@ -51,11 +52,13 @@ export interface ProcessorParts {
   readonly intercepts?: Intercepts;
   readonly vmx?: VmxPort;
   readonly ports: PortBus;
+  /** Everything built where absent. */
+  readonly features?: CpuFeatures;
   readonly interruptController: InterruptController;
+  readonly apic?: ApicPort;
   /** Instructions retired since reset, exact at any moment. */
   readonly instructionsRetired: () => number;
   /** TSC ticks per instruction. */
-  readonly apic?: ApicPort;
   readonly ticksPerInstruction: number;
   /** TSC ticks that passed while the processor was halted; none where absent. */
   readonly idleTicks?: () => number;
@@ -71,10 +74,11 @@ export class Processor implements Cpu {
   intercepts!: Intercepts;
   vmx!: VmxPort;
   readonly ports: PortBus;
+  readonly features: CpuFeatures;
+  readonly apic: ApicPort | undefined;
   readonly translation: Translation;
   readonly physicalBits = PHYSICAL_BITS;
   readonly instructionsRetired: () => number;
-  readonly apic: ApicPort | undefined;
   private readonly tlb: Tlb;
   private readonly view: DataView;
   private readonly interruptController: InterruptController;
@@ -89,10 +93,11 @@ export class Processor implements Cpu {
     this.tlb = parts.tlb;
     if (parts.intercepts !== undefined && parts.vmx !== undefined) this.plug(parts.intercepts, parts.vmx);
     this.ports = parts.ports;
+    this.features = parts.features ?? ALL_FEATURES;
+    this.apic = parts.apic;
     this.interruptController = parts.interruptController;
     this.instructionsRetired = parts.instructionsRetired;
     this.ticksPerInstruction = parts.ticksPerInstruction;
-    this.apic = parts.apic;
     this.idleTicks = parts.idleTicks ?? (() => 0);
     this.view = new DataView(parts.physical.bytes.buffer);
     this.translation = new Translation(parts.state, parts.physical, parts.tlb, new Spaces(parts.tlb), PHYSICAL_BITS);

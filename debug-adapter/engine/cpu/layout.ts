@@ -139,6 +139,8 @@ export const LAYOUT = {
   boundary: 976,
   /** Retired count at which the `armed` bits of `boundary` were set. q */
   armedAt: 984,
+  /** State of the generator behind RDRAND and RDSEED, never zero. q */
+  random: 1000,
   /** MSRs without a place of their own (MTRRs, TSC and microcode bookkeeping): slots of cpu/msrs.ts. 64 * q */
   msrStorage: 1024,
 

@@ -1,12 +1,13 @@
 /** Power-on state (SDM Vol. 3A, "Processor State After Reset" 9.1.1, table 9-1). */
 import type { Cpu } from './context.ts';
 import { ACTIVITY, CR0, DR6_FIXED, DR7_FIXED } from './control-bits.ts';
-import { SIGNATURE } from './cpuid.ts';
 import { CPU_STATE_BYTES, LAYOUT, SEGMENT_NAMES, type SegmentName } from './layout.ts';
 import { resetMsrs } from './msrs.ts';
 import { resetX87 } from './x87-state.ts';
 
 const RDX = 2;
+/** Every run draws the same numbers: a run can be repeated. */
+const RANDOM_SEED = 0x9e37_79b9_7f4a_7c15n;
 const NO_VMCS = 0xffff_ffff_ffff_ffffn;
 
 /** Access rights of the segments: read/write data accessed, an LDT, a busy 32-bit TSS. */
@@ -25,7 +26,7 @@ export function resetProcessor(cpu: Cpu): void {
   state.setSegment('CS', { selector: 0xf000, base: 0xffff_0000n, limit: 0xffff, accessRights: 0x93 });
   state.rip = 0xfff0n;
   state.rflags = 2;
-  state.setGpr(RDX, BigInt(SIGNATURE));
+  state.setGpr(RDX, BigInt(cpu.features.signature));
   state.set32(LAYOUT.gdtrLimit, 0xffff);
   state.set32(LAYOUT.idtrLimit, 0xffff);
   state.set64(LAYOUT.cr0, BigInt((CR0.CD | CR0.NW | CR0.ET) >>> 0));
@@ -34,6 +35,7 @@ export function resetProcessor(cpu: Cpu): void {
   state.set64(LAYOUT.vmxonPointer, NO_VMCS);
   state.set64(LAYOUT.vmcsPointer, NO_VMCS);
   state.set32(LAYOUT.activity, ACTIVITY.active);
+  state.set64(LAYOUT.random, RANDOM_SEED);
   resetX87(state);
   resetMsrs(cpu);
   cpu.flushTlb('all');

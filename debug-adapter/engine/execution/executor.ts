@@ -11,7 +11,7 @@ import { LAYOUT } from '../cpu/layout.ts';
 import { isRealStyle } from '../cpu/modes.ts';
 import type { CpuState } from '../cpu/state.ts';
 import type { SystemInstruction } from '../instructions/system-instruction.ts';
-import { decode, MAX_INSTRUCTION_BYTES, type DecodedInstruction } from '../isa/decode.ts';
+import { asUndefined, decode, MAX_INSTRUCTION_BYTES, type DecodedInstruction } from '../isa/decode.ts';
 import { codeFacts, isVectorEncoded } from '../isa/codes.ts';
 import { EXECUTE, READ, WALK_OK, WRITE, type AccessKind, type Privilege, type WalkOutcome } from '../memory/paging.ts';
 import { PAGE_BYTES, type PhysicalMemory } from '../memory/physical.ts';
@@ -303,19 +303,21 @@ export class Executor {
     // Often only the translation was missing.
     if (this.cache.has(frame, inPage, bits)) return;
     const available = PAGE_BYTES - inPage;
-    let instruction = decode(this.physical.bytes, host, available, 0n, bits);
+    const { features } = this.cpu;
+    let instruction = decode(this.physical.bytes, host, available, 0n, bits, features.decoderOptions);
     let crossing: Crossing | undefined;
     if (instruction.noMoreBytes && available < MAX_INSTRUCTION_BYTES) {
       const next = this.hostOfCode(linear + BigInt(available));
       this.scratch.set(this.physical.bytes.subarray(host, host + available));
       const more = MAX_INSTRUCTION_BYTES - available;
       this.scratch.set(this.physical.bytes.subarray(next, next + more), available);
-      instruction = decode(this.scratch, 0, MAX_INSTRUCTION_BYTES, 0n, bits);
+      instruction = decode(this.scratch, 0, MAX_INSTRUCTION_BYTES, 0n, bits, features.decoderOptions);
       crossing = { frame: this.physical.frameAt(next), host: next & -PAGE_BYTES };
     }
     // SDM Vol. 2A, "Vector Extension Prefix" 2.3.1: there its bytes are LES or LDS of a register.
     if (isRealStyle(state) && isVectorEncoded(instruction.code))
       throw new GuestFault(UD, undefined, 'VEX prefixes do not exist in real-address and virtual-8086 mode');
+    if (!features.executes(instruction.code)) instruction = asUndefined(instruction);
     this.protect(frame);
     if (crossing) this.protect(crossing.frame);
     this.cache.add(frame, inPage, bits, instruction, crossing);

@@ -121,6 +121,7 @@ function generalRegisterSize(register: number): 0 | 2 | 4 | 8 {
  * Decodes the instruction at `offset`, looking at no more than `available` bytes (at most 15 are used). Never throws for any
  * bytes: look at `invalid` and `noMoreBytes`.
  * @param ip address of the instruction, truncated to the code size.
+ * @param options iced `DecoderOptions`
  */
 export function decode(
   bytes: Uint8Array,
@@ -128,9 +129,10 @@ export function decode(
   available: number,
   ip: bigint,
   bits: CodeBits,
+  options: number = DecoderOptions.None,
 ): DecodedInstruction {
   const end = offset + Math.min(available, MAX_INSTRUCTION_BYTES, bytes.length - offset);
-  const decoder = new Decoder(bits, bytes.subarray(offset, end), DecoderOptions.None);
+  const decoder = new Decoder(bits, bytes.subarray(offset, end), options);
   try {
     decoder.ip = ip;
     decoder.decodeOut(scratch);
@@ -143,6 +145,13 @@ export function decode(
     decoder.free();
   }
 }
+
+/** The same bytes where they mean nothing: executing them raises #UD. */
+export const asUndefined = (instruction: DecodedInstruction): DecodedInstruction => ({
+  ...instruction,
+  code: Code.INVALID,
+  invalid: true,
+});
 
 function readInstruction(instruction: Instruction, bits: CodeBits, noMoreBytes: boolean): DecodedInstruction {
   const code = instruction.code;

@@ -1,6 +1,7 @@
 /** One whole machine: runs it, stops it, tells why. */
 import { ACTIVITY, VMX_NON_ROOT } from '../cpu/control-bits.ts';
 import type { DeliveredEvent } from '../cpu/context.ts';
+import { chooseFeatures, type CpuFeatures } from '../cpu/features.ts';
 import { IF } from '../cpu/flags.ts';
 import { MachineStop, vectorName } from '../cpu/guest-fault.ts';
 import { LAYOUT, SEGMENT_NAMES } from '../cpu/layout.ts';
@@ -51,6 +52,7 @@ export class HyperstepMachine implements Machine {
   readonly options: MachineOptions;
   readonly cpuCount = 1;
   readonly inspect: Inspector;
+  private readonly features: CpuFeatures;
   private power: Power;
   private exitLog = new ExitLog();
   private under: GuestUnderHypervisor | undefined;
@@ -63,6 +65,9 @@ export class HyperstepMachine implements Machine {
 
   constructor(options: MachineOptions) {
     this.options = options;
+    const chosen = chooseFeatures(options.cpu ?? {});
+    if ('problem' in chosen) throw new Error(`Invariant broken: ${chosen.problem}`);
+    this.features = chosen.features;
     this.power = this.powerOn();
     this.inspect = new MachineInspector(
       () => this.power,
@@ -77,6 +82,7 @@ export class HyperstepMachine implements Machine {
     const power = new Power({
       mode,
       memoryBytes,
+      features: this.features,
       board: {
         print: (byte, source) => this.options.onConsole(Uint8Array.of(byte), source),
         powerOff: (status) => this.end({ kind: 'power-off', status }),

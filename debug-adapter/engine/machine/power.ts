@@ -1,11 +1,12 @@
 /** Everything a machine has from power-on to the next: built anew by each reset. */
 import { FIRMWARE_ROM, memoryMap } from '../base/memory-map.ts';
 import { Processor } from '../cpu/cpu.ts';
+import type { CpuFeatures } from '../cpu/features.ts';
 import { MachineStop } from '../cpu/guest-fault.ts';
-import { CpuState } from '../cpu/state.ts';
 import { LAYOUT } from '../cpu/layout.ts';
-import { createEngineMemory, engineMap } from '../execution/engine-memory.ts';
+import { CpuState } from '../cpu/state.ts';
 import type { AccessBytes } from '../devices/device.ts';
+import { createEngineMemory, engineMap } from '../execution/engine-memory.ts';
 import { Executor, type ExecutorHooks } from '../execution/executor.ts';
 import { declareHostPhysicalMemory, guestRanges } from '../hypervisor/guest-memory-map.ts';
 import { GUEST_BASE } from '../hypervisor/host-layout.ts';
@@ -17,7 +18,7 @@ import { buildFirmwareImage } from '../loader/firmware/image.ts';
 import { PAGE_BYTES, PhysicalMemory, type MemoryMappedBus } from '../memory/physical.ts';
 import { Tlb } from '../memory/tlb.ts';
 import type { VmxEvents } from '../vmx/types.ts';
-import { PROCESSOR_FACTS } from '../vmx/capabilities.ts';
+import { processorFacts } from '../vmx/capabilities.ts';
 import { Vmx, VMX_INSTRUCTIONS, VmxCapabilities } from '../vmx/index.ts';
 import { Board, type BoardOptions } from './board.ts';
 import { machineFrames } from './memory-limit.ts';
@@ -33,6 +34,7 @@ const INSTRUCTIONS: ReadonlyMap<number, SystemInstruction> = new Map([
 export interface PowerOptions {
   readonly mode: MachineMode;
   readonly memoryBytes: number;
+  readonly features: CpuFeatures;
   readonly board: Pick<BoardOptions, 'print' | 'powerOff' | 'resetRequested' | 'firmwareCall'>;
   readonly hooks: Pick<ExecutorHooks, 'interceptException' | 'accessed'>;
   readonly vmxEvents: VmxEvents;
@@ -78,6 +80,7 @@ export class Power {
       state: this.state,
       physical: this.physical,
       tlb,
+      features: options.features,
       ports: {
         read: (port, bytes) => this.afterPort(this.board.ports.read(port, bytes)),
         write: (port, bytes, value) => {
@@ -86,12 +89,12 @@ export class Power {
         },
       },
       interruptController: this.board.interrupts,
+      apic: this.board.apicPort,
       instructionsRetired: () => this.state.retired,
       ticksPerInstruction: 1,
       idleTicks: () => this.idleTicks,
-      apic: this.board.apicPort,
     });
-    this.vmx = new Vmx(this.cpu, new VmxCapabilities(PROCESSOR_FACTS), options.vmxEvents);
+    this.vmx = new Vmx(this.cpu, new VmxCapabilities(processorFacts(options.features)), options.vmxEvents);
     this.cpu.plug(this.vmx.intercepts, this.vmx.port);
     const hooks: ExecutorHooks = {
       ...options.hooks,

@@ -4,6 +4,7 @@
  */
 import type { CodeBits, Program } from '../base/program.ts';
 import type { EptWalk, Walk, WalkAccess } from '../memory/walk-types.ts';
+import type { CpuChoice } from '../cpu/features.ts';
 import type { RegisterName } from '../cpu/registers.ts';
 import type { FaultRecord } from '../cpu/context.ts';
 import type { VmExit, VmcsFieldKey, VmcsFieldWrite, VmxInstructionFailed } from '../vmx/types.ts';
@@ -22,6 +23,8 @@ export interface MachineOptions {
   readonly mode: MachineMode;
   /** Guest-physical memory in bytes, a multiple of 4 KiB. */
   readonly memoryBytes: number;
+  /** Which processor; everything built where absent. What cannot be had throws: ask `chooseFeatures` first. */
+  readonly cpu?: CpuChoice;
   /** Bytes the guest sends to COM1, port E9h or the firmware's teletype, as they come. */
   readonly onConsole: (bytes: Uint8Array, source: ConsoleSource) => void;
 }

@@ -3,8 +3,8 @@
  * checks all derive from the set of built controls, so nothing is advertised that is not built.
  * SDM Vol. 3D, "VMX Capability Reporting Facility", appendix A.
  */
-import { CR4_BITS, EFER_BITS } from '../cpu/control-registers.ts';
 import { PHYSICAL_BITS } from '../cpu/cpuid.ts';
+import { ALL_FEATURES, type CpuFeatures } from '../cpu/features.ts';
 import { EPT_FEATURES } from '../memory/ept.ts';
 import { CONTROLS, CONTROL_GROUPS, CONTROL_KEYS, FLEXIBLE_DEFAULT1, controlMask } from './controls.ts';
 import type { ControlGroup, ControlKey } from './controls.ts';
@@ -82,13 +82,15 @@ export interface ProcessorFacts {
   readonly debugctlBits: bigint;
 }
 
-/** The processor that this engine simulates. */
-export const PROCESSOR_FACTS: ProcessorFacts = {
+/** What a processor with these features is to VT-x. */
+export const processorFacts = (features: CpuFeatures): ProcessorFacts => ({
   physicalBits: PHYSICAL_BITS,
-  cr4Bits: BigInt(CR4_BITS),
-  eferBits: BigInt(EFER_BITS),
+  cr4Bits: BigInt(features.cr4Bits),
+  eferBits: BigInt(features.eferBits),
   debugctlBits: 0n, // neither branch records nor single-stepping on branches are built
-};
+});
+/** The processor with everything that this engine simulates. */
+export const PROCESSOR_FACTS: ProcessorFacts = processorFacts(ALL_FEATURES);
 
 /** CR0 bits that must be 1 in VMX operation: PG, NE, PE. */
 export const CR0_FIXED0 = 0x8000_0021n;

@@ -13,6 +13,7 @@ const RDX = 2;
 const RBX = 3;
 
 /** CPUID.1:ECX. */
+const MONITOR_BIT = 1 << 3;
 const VMX_BIT = 1 << 5;
 const OSXSAVE_BIT = 1 << 27;
 const HYPERVISOR_PRESENT_BIT = 1 << 31;
@@ -26,7 +27,7 @@ const word = (text: string, at: number): number =>
 /** What the guest is told instead of the processor's own answer. */
 function filterCpuid(leaf: number, result: CpuidResult, guestCr4: number): CpuidResult {
   if (leaf === 1) {
-    const kept = result.ecx & ~(VMX_BIT | OSXSAVE_BIT);
+    const kept = result.ecx & ~(MONITOR_BIT | VMX_BIT | OSXSAVE_BIT);
     const osxsave = (guestCr4 & CR4.OSXSAVE) !== 0 ? OSXSAVE_BIT : 0;
     return { ...result, ecx: kept | osxsave | HYPERVISOR_PRESENT_BIT };
   }
@@ -39,7 +40,7 @@ const CPUID_READ = step('read the leaf', "Take leaf and subleaf from the guest's
 const CPUID_QUERY = step('query the processor', 'Execute CPUID for that leaf on the processor itself.');
 const CPUID_FILTER = step(
   'filter the answer',
-  'Hide VMX (CPUID.1:ECX[5]), set "hypervisor present" (CPUID.1:ECX[31]), name the hypervisor in leaf 40000000h.',
+  'Hide MONITOR and VMX (CPUID.1:ECX[3], [5]), set "hypervisor present" (CPUID.1:ECX[31]), name the hypervisor in leaf 40000000h.',
 );
 const CPUID_WRITE = step('write RAX, RBX, RCX, RDX', 'Give the guest the answer in its registers.', {
   registers: ['RAX', 'RBX', 'RCX', 'RDX'],
@@ -52,7 +53,7 @@ export const handleCpuid: ExitHandler = function* (hypervisor) {
   const leaf = state.gpr32(RAX);
   const subleaf = state.gpr32(RCX);
   yield CPUID_QUERY;
-  const answer = cpuid(leaf, subleaf);
+  const answer = cpuid(hypervisor.cpu.features, leaf, subleaf);
   yield CPUID_FILTER;
   const { eax, ebx, ecx, edx } = filterCpuid(leaf, answer, guest.low('GUEST_CR4'));
   yield CPUID_WRITE;
@@ -115,7 +116,7 @@ export const handleXsetbv: ExitHandler = function* (hypervisor) {
     yield* faultAndResume(hypervisor, UD);
     return;
   }
-  const { eax, edx } = cpuid(0xd, 0);
+  const { eax, edx } = cpuid(cpu.features, 0xd, 0);
   const offered = (BigInt(edx >>> 0) << 32n) | BigInt(eax >>> 0);
   const value = (BigInt(state.gpr32(RDX)) << 32n) | BigInt(state.gpr32(RAX));
   const avxWithoutSse = (value & 6n) === 4n;

@@ -2,6 +2,7 @@
 import type { SystemInstruction } from '../system-instruction.ts';
 import { CONTROL_REGISTERS } from './control-registers.ts';
 import { DESCRIPTOR_TABLES } from './descriptor-tables.ts';
+import { EXTENSIONS } from './extensions.ts';
 import { FAR_TRANSFERS } from './far-transfers.ts';
 import { FAST_CALLS } from './fast-calls.ts';
 import { FLAG_INSTRUCTIONS } from './flags.ts';
@@ -23,6 +24,7 @@ const ALL: readonly Form[] = [
   ...MACHINE_REGISTERS,
   ...IO_INSTRUCTIONS,
   ...MISCELLANEOUS,
+  ...EXTENSIONS,
 ];
 
 function tableOf(all: readonly Form[]): ReadonlyMap<number, SystemInstruction> {

@@ -128,9 +128,6 @@ const wait: SystemInstruction = (cpu) => {
   if ((cr0 & CR0.MP) !== 0 && (cr0 & CR0.TS) !== 0) throw new GuestFault(NM, undefined, 'WAIT with CR0.MP and CR0.TS');
 };
 
-/** Touches its line as a read does, so that faults appear. */
-const flushLine: SystemInstruction = (cpu, instruction) => void cpu.readOperand(instruction, 0, 1);
-
 const unsupported =
   (because: string): SystemInstruction =>
   () =>
@@ -149,17 +146,8 @@ const pops: readonly Form[] = [
 
 /** Instructions that a feature bit would announce and CPUID does not: they are undefined on this processor. */
 const ABSENT: readonly Form[] = [
-  ...forms(
-    [Code.Monitorw, Code.Monitord, Code.Monitorq, Code.Mwait],
-    unsupported('MONITOR and MWAIT are not advertised'),
-  ),
   ...forms([Code.Xgetbv, Code.Xsetbv], unsupported('XSAVE is not advertised')),
-  ...forms([Code.Rdrand_r16, Code.Rdrand_r32, Code.Rdrand_r64], unsupported('RDRAND is not advertised')),
-  ...forms([Code.Rdseed_r16, Code.Rdseed_r32, Code.Rdseed_r64], unsupported('RDSEED is not advertised')),
-  ...forms([Code.Rdpid_r32, Code.Rdpid_r64], unsupported('RDPID is not advertised')),
   ...forms([Code.Getsecd, Code.Getsecq], unsupported('SMX is not advertised')),
-  ...forms([Code.Clflushopt_m8], unsupported('CLFLUSHOPT is not advertised')),
-  ...forms([Code.Vmmcall, Code.Vmrunw, Code.Vmrund, Code.Vmrunq], unsupported('AMD SVM is not there')),
 ];
 
 export const MISCELLANEOUS: readonly Form[] = [
@@ -175,7 +163,6 @@ export const MISCELLANEOUS: readonly Form[] = [
   [Code.Pause, pause],
   [Code.Wait, wait],
   [Code.Rsm, rsm],
-  [Code.Clflush_m8, flushLine],
   ...forms(
     [
       Code.Ud0,
