@@ -159,7 +159,9 @@ function nowhereText(stop: Nowhere, machine: Machine, symbols: SymbolTable): str
   const size = formatMemorySize(memoryBytes);
   const end =
     memoryBytes <= DEVICES_BEGIN ? `Memory ends at ${hexShort(memoryBytes)} (${size})` : `The machine has ${size}`;
-  const remedy = stop.address >= memoryBytes ? `raise "memory" or correct ${correct}` : `correct ${correct}`;
+  // Between there and 4 GiB no size of memory puts any.
+  const canReach = stop.address >= memoryBytes && stop.address < DEVICES_BEGIN;
+  const remedy = `${canReach ? 'raise "memory" or ' : ''}correct ${correct}`;
   return `The guest ${did} ${hexShort(stop.address)}, ${there}${who}. ${end}: ${remedy}.`;
 }
 

@@ -77,19 +77,19 @@ describe('hyperstep on the command line', function () {
       };
       const ending = 'Memory ends at 0x4000000 \\(64 MiB\\): raise "memory" or correct the';
       for (const mode of ['bare', 'vm']) {
-        const jump = run('jmp 0D0000000h', mode);
+        const jump = run('jmp 50000000h', mode);
         assert.match(
           jump.stdout,
           new RegExp(
-            `The guest jumped to 0xd0000000, where there is no memory \\(last instruction at start\\+0x1 \\(away.asm:5\\)\\)\\. ${ending} target\\.`,
+            `The guest jumped to 0x50000000, where there is no memory \\(last instruction at start\\+0x1 \\(away.asm:5\\)\\)\\. ${ending} target\\.`,
           ),
         );
         assert.equal(jump.status, 1);
-        const store = run('mov [0D0000000h], eax', mode);
+        const store = run('mov [50000000h], eax', mode);
         assert.match(
           store.stdout,
           new RegExp(
-            `The guest writes to 0xd0000000, where there is neither memory nor a device \\(at start\\+0x1 \\(away.asm:5\\)\\)\\. ${ending} address\\.`,
+            `The guest writes to 0x50000000, where there is neither memory nor a device \\(at start\\+0x1 \\(away.asm:5\\)\\)\\. ${ending} address\\.`,
           ),
         );
       }
