@@ -86,19 +86,25 @@ export class MachineInspector implements Inspector {
   /** Host-physical address behind an address of any space; undefined where nothing is mapped. */
   hostPhysical(space: AddressSpace, address: bigint): number | undefined {
     switch (space) {
-      case 'linear':
-        return this.walk(address, { kind: 'read', user: false }, 0).hostPhysical;
+      case 'linear': {
+        const { hostPhysical, guestPhysical } = this.walk(address, { kind: 'read', user: false }, 0);
+        return hostPhysical ?? this.notMappedYet(guestPhysical);
+      }
       case 'guest-physical': {
         const guestPhysical = Number(address);
         const walk = this.walkEpt(guestPhysical, { kind: 'read', user: false }, 0);
-        const { guestBase } = this.power();
-        if (walk === undefined) return guestPhysical + guestBase;
-        // Pages that the built-in hypervisor has not mapped yet are there all the same.
-        return walk.hostPhysical ?? (guestBase > 0 ? guestPhysical + guestBase : undefined);
+        if (walk === undefined) return guestPhysical + this.power().guestBase;
+        return walk.hostPhysical ?? this.notMappedYet(guestPhysical);
       }
       case 'host-physical':
         return Number(address);
     }
+  }
+
+  /** Pages that the built-in hypervisor has not mapped yet are there all the same. */
+  private notMappedYet(guestPhysical: number | undefined): number | undefined {
+    const { guestBase } = this.power();
+    return guestPhysical === undefined || guestBase === 0 ? undefined : guestPhysical + guestBase;
   }
 
   private registers() {
