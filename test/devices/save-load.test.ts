@@ -5,9 +5,11 @@ import { ConsolePort } from '../../debug-adapter/engine/devices/console-port.ts'
 import type { MappedDevice, PortDevice, TimedDevice } from '../../debug-adapter/engine/devices/device.ts';
 import { FwCfg } from '../../debug-adapter/engine/devices/fw-cfg.ts';
 import { Hpet } from '../../debug-adapter/engine/devices/hpet.ts';
+import { I8042 } from '../../debug-adapter/engine/devices/i8042.ts';
 import { IoApic } from '../../debug-adapter/engine/devices/io-apic.ts';
 import { LatchPort } from '../../debug-adapter/engine/devices/latch-port.ts';
 import { LocalApic } from '../../debug-adapter/engine/devices/local-apic.ts';
+import { CHIP_SET_FUNCTIONS, PciBus } from '../../debug-adapter/engine/devices/pci.ts';
 import { PicPair } from '../../debug-adapter/engine/devices/pic-pair.ts';
 import { Pit8254 } from '../../debug-adapter/engine/devices/pit8254.ts';
 import { DebugExit, ShutdownPort } from '../../debug-adapter/engine/devices/power-ports.ts';
@@ -39,6 +41,12 @@ function allDevices() {
   const hpet = new Hpet(TICKS_PER_SECOND, {
     output: () => ({ set: (level) => ioApic.input(20).set(level) }),
   });
+  const keyboard = new I8042({
+    ...lines,
+    keyboardInterrupt: pics.input(1),
+    auxInterrupt: pics.input(12),
+    a20: () => true,
+  });
   const mapped: MappedDevice<unknown>[] = [localApic, ioApic, hpet];
   const devices: (PortDevice<unknown> | MappedDevice<unknown>)[] = [
     ...mapped,
@@ -53,6 +61,9 @@ function allDevices() {
     new ShutdownPort((status) => calls.push(`off ${status}`)),
     new SystemControlA(true, lines),
     new SystemControlB(pit),
+    keyboard,
+    keyboard.commandPort,
+    new PciBus(CHIP_SET_FUNCTIONS, lines.reset),
     new LatchPort('POST code'),
     new FwCfg({ processors: 1, ramBytes: 64 << 20 }),
   ];

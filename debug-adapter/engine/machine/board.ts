@@ -10,10 +10,12 @@ import type { Device, InterruptLine, PortDevice, TimedDevice } from '../devices/
 import { FirmwarePort } from '../devices/firmware-port.ts';
 import { FwCfg } from '../devices/fw-cfg.ts';
 import { Hpet } from '../devices/hpet.ts';
+import { I8042 } from '../devices/i8042.ts';
 import { IoApic } from '../devices/io-apic.ts';
 import { LatchPort } from '../devices/latch-port.ts';
 import { LocalApic, type ApicMode } from '../devices/local-apic.ts';
 import { MappedBus } from '../devices/mapped-bus.ts';
+import { CHIP_SET_FUNCTIONS, PciBus } from '../devices/pci.ts';
 import { PicPair } from '../devices/pic-pair.ts';
 import { Pit8254 } from '../devices/pit8254.ts';
 import { DebugExit, ShutdownPort } from '../devices/power-ports.ts';
@@ -32,7 +34,7 @@ export interface BoardOptions {
   readonly now: () => number;
   readonly print: (byte: number, source: ConsoleSource) => void;
   readonly powerOff: (status: number) => void;
-  /** Port 92h or a reset request of the guest. */
+  /** The guest asked for a reset: port 92h, the keyboard controller or port CF9h. */
   readonly resetRequested: () => void;
   /** A ROM stub called the firmware. */
   readonly firmwareCall: () => void;
@@ -101,6 +103,13 @@ export class Board {
       },
       reset: options.resetRequested,
     });
+    const keyboard = new I8042({
+      keyboardInterrupt: irq(1),
+      auxInterrupt: irq(12),
+      a20: () => this.systemControlA.a20,
+      setA20: (on) => this.systemControlA.setA20(on),
+      reset: options.resetRequested,
+    });
     this.timed = [pit, cmos, hpet, localApic];
     this.mappedDevices = [localApic, ioApic, hpet];
     this.mapped.register(IO_APIC_ADDRESS, ioApic);
@@ -113,6 +122,8 @@ export class Board {
     place(0x4d0, pics.edgeLevelControl);
     place(0x40, pit);
     place(0x61, new SystemControlB(pit));
+    place(0x60, keyboard);
+    place(0x64, keyboard.commandPort);
     place(0x70, cmos);
     place(0x80, new LatchPort('POST code'));
     place(0xed, new LatchPort('I/O delay'));
@@ -122,6 +133,7 @@ export class Board {
     place(0xf4, new DebugExit(options.powerOff));
     place(0x3f8, this.com1);
     place(0x510, new FwCfg({ processors: options.processors, ramBytes: options.memoryBytes }));
+    place(0xcf8, new PciBus(CHIP_SET_FUNCTIONS, options.resetRequested));
     place(0x8900, new ShutdownPort(() => options.powerOff(0)));
 
     this.ports = {

@@ -86,7 +86,7 @@ export class HyperstepMachine implements Machine {
       board: {
         print: (byte, source) => this.options.onConsole(Uint8Array.of(byte), source),
         powerOff: (status) => this.end({ kind: 'power-off', status }),
-        resetRequested: () => this.end({ kind: 'halted', because: 'the guest asked for a reset (port 92h bit 0)' }),
+        resetRequested: () => this.end({ kind: 'halted', because: 'the guest asked for a reset (port 92h, keyboard controller or port CF9h)' }),
         firmwareCall: () => this.firmwareCall(),
       },
       hooks: {

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { CHIP_SET_FUNCTIONS, PciBus } from '../../debug-adapter/engine/devices/pci.ts';
+
+function rig() {
+  let resets = 0;
+  const pci = new PciBus(CHIP_SET_FUNCTIONS, () => resets++);
+  const select = (device: number, fn: number, register: number, bus = 0) =>
+    pci.write(0, 4, (0x8000_0000 + (bus << 16) + (device << 11) + (fn << 8) + register) >>> 0);
+  return { pci, select, resets: () => resets };
+}
+
+describe('PCI configuration', () => {
+  for (const [title, device, register, expected] of [
+    ['host bridge', 0, 0x00, 0x1237_8086],
+    ['host bridge class', 0, 0x08, 0x0600_0002],
+    ['ISA bridge', 1, 0x00, 0x7000_8086],
+    ['ISA bridge class', 1, 0x08, 0x0601_0000],
+    ['ISA bridge routing', 1, 0x60, 0x8080_8080],
+    ['nothing', 2, 0x00, 0xffff_ffff],
+  ] as const) {
+    it(`reads the ${title}`, () => {
+      const { pci, select } = rig();
+      select(device, 0, register);
+      assert.equal(pci.read(4, 4), expected);
+    });
+  }
+
+  it('reads ones where there is no bus, no function or no configuration cycle', () => {
+    const { pci, select } = rig();
+    select(0, 0, 0, 1);
+    assert.equal(pci.read(4, 2), 0xffff);
+    select(1, 5, 0);
+    assert.equal(pci.read(4, 1), 0xff);
+    pci.write(0, 4, 0);
+    assert.equal(pci.read(4, 4), 0xffff_ffff);
+  });
+
+  it('decodes parts of a register by the port', () => {
+    const { pci, select } = rig();
+    select(0, 0, 0);
+    assert.deepEqual([pci.read(5, 1), pci.read(6, 2)], [0x80, 0x1237]);
+  });
+
+  it('keeps what can be written and nothing else', () => {
+    const { pci, select } = rig();
+    select(1, 0, 0x60);
+    pci.write(5, 1, 0xff);
+    assert.equal(pci.read(4, 4), 0x8080_8f80);
+    select(1, 0, 0);
+    pci.write(4, 4, 0);
+    assert.equal(pci.read(4, 4), 0x7000_8086);
+    assert.equal(pci.read(0, 4), 0x8000_0800);
+  });
+
+  it('resets by a rise of bit 2 at CF9h, whose byte is not part of the address', () => {
+    const { pci, resets } = rig();
+    pci.write(1, 1, 0x02);
+    assert.equal(resets(), 0);
+    pci.write(1, 1, 0x06);
+    pci.write(1, 1, 0x06);
+    assert.equal(resets(), 1);
+    assert.deepEqual([pci.read(1, 1), pci.read(0, 4), pci.read(0, 1)], [0x06, 0, 0xff]);
+  });
+});
