@@ -80,4 +80,40 @@ done: mov ebx, [scratch]
     assert.equal(machine.inspect.register(0, 'RSI'), 1n);
     assert.ok(machine.crossings < 100, `${machine.crossings} crossings for 2000 stores`);
   });
+
+  it('executes a patch of the last byte of the longest instructions', () => {
+    const machine = run(`
+      mov ecx, 2
+      xor ebx, ebx
+next: mov byte [patched + 9], cl
+patched: mov rax, 1122334455667788h
+      rol rax, 8
+      add ebx, eax
+      dec ecx
+      jnz next`);
+    // The patched top byte, rotated to the bottom: 2, then 1.
+    assert.equal(machine.inspect.register(0, 'RBX') & 0xffn, 3n);
+  });
+
+  it('stores beside code without leaving emitted code', () => {
+    const machine = run(`
+      mov ecx, 1000
+next: inc dword [counter]
+      mov [last], ecx
+      add [sum], ecx
+      dec ecx
+      jnz next
+      mov ebx, [counter]
+      mov esi, [sum]
+      mov edi, [last]
+      jmp done
+counter: dd 0
+last: dd 0
+sum: dd 0
+done:`);
+    assert.equal(machine.inspect.register(0, 'RBX'), 1000n);
+    assert.equal(machine.inspect.register(0, 'RSI'), 500_500n);
+    assert.equal(machine.inspect.register(0, 'RDI'), 1n);
+    assert.ok(machine.crossings < 100, `${machine.crossings} crossings for 3000 stores`);
+  });
 });

@@ -21,7 +21,7 @@ import {
 import type { PhysicalMemory } from '../memory/physical.ts';
 import type { Spaces } from '../memory/spaces.ts';
 import { type SpaceKey } from '../memory/spaces.ts';
-import { TLB_PAGE_GLOBAL, TLB_PAGE_LARGE, tlbMix, type Tlb } from '../memory/tlb.ts';
+import { TLB_PAGE_CODE, TLB_PAGE_GLOBAL, TLB_PAGE_LARGE, tlbMix, type Tlb } from '../memory/tlb.ts';
 import { PageWalker } from '../memory/walk.ts';
 import { CR0, CR4, EFER, VMX_NON_ROOT } from './control-bits.ts';
 import { AC } from './flags.ts';
@@ -103,11 +103,8 @@ export class Translation {
     if (offset < 0) return WALK_OK;
     const frameOffset = offset - (linearLow & 0xfff);
     const watched = this.watchedPages.size !== 0 && this.watchedPages.has(pageKey(linearLow, linearHigh));
-    const mayWrite =
-      walker.mayWrite &&
-      !watched &&
-      physical.codeFrames[physical.frameAt(frameOffset)] === 0 &&
-      physical.kind(host) === 'ram';
+    const mayWriteData = walker.mayWrite && !watched && physical.kind(host) === 'ram';
+    const holdsCode = physical.codeFrames[physical.frameAt(frameOffset)] !== 0;
     const tag = (this.state.get32(LAYOUT.tlbTag) & ~3) | privilege;
     let page = Math.floor(host / 4096) & 0x0fff_ffff;
     if (walker.leafLevel > 0) {
@@ -118,7 +115,9 @@ export class Translation {
       page |= TLB_PAGE_GLOBAL;
       if ((this.state.get32(LAYOUT.cr4) & CR4.PCIDE) !== 0) this.spaces.noteGlobalUnderPcid();
     }
+    if (mayWriteData && holdsCode) page |= TLB_PAGE_CODE;
     const mayRead = walker.mayRead && !watched;
+    const mayWrite = mayWriteData && !holdsCode;
     this.tlb.fill(linearLow, linearHigh, tag, mayRead, mayWrite, walker.mayExecute, frameOffset, page);
     return WALK_OK;
   }

@@ -5,13 +5,12 @@
 import type { CodeBits } from '../base/program.ts';
 import type { DecodedInstruction } from '../isa/decode.ts';
 import { PAGE_BYTES } from '../memory/physical.ts';
-import { CODE_PAGE_BYTES, RECORD_COUNT, type EngineMap } from './engine-memory.ts';
+import { CODE_MODES, CODE_PAGE_BYTES, RECORD_COUNT, type EngineMap } from './engine-memory.ts';
 import { PSEUDO_HANDLER } from './handlers.ts';
 import { lower } from './lowering.ts';
 import { RECORD, RECORD_BYTES, RECORD_FLAG } from './record.ts';
 
 const MODE_OF_BITS: { readonly [B in CodeBits]: number } = { 16: 0, 32: 1, 64: 2 };
-const MODES = 3;
 /** A decoded instruction reaches at most this far behind its first byte. */
 const LONGEST = 15;
 
@@ -50,7 +49,7 @@ export class CodeCache {
   }
 
   private tableSlot(frame: number, mode: number): number {
-    return (this.map.codeTable >> 2) + frame * MODES + mode;
+    return (this.map.codeTable >> 2) + frame * CODE_MODES + mode;
   }
 
   /** What `add` would be asked again for, after a record ran out of date: the object of a record. */
@@ -149,7 +148,7 @@ export class CodeCache {
     );
     this.breakpointOffsets = offsets;
     if (changed.length === 0) return;
-    const slots = this.map.frames * MODES;
+    const slots = this.map.frames * CODE_MODES;
     for (let slot = this.map.codeTable >> 2, end = slot + slots; slot < end; slot++) {
       const page = this.words[slot];
       if (page === 0) continue;
@@ -163,7 +162,7 @@ export class CodeCache {
   /** Whether a write of `bytes` bytes at `pageOffset` touches decoded instructions (or their tails from the page before). */
   overlaps(frame: number, pageOffset: number, bytes: number): boolean {
     if (this.crossings.has(frame) && pageOffset < LONGEST) return true;
-    for (let mode = 0; mode < MODES; mode++) {
+    for (let mode = 0; mode < CODE_MODES; mode++) {
       const page = this.words[this.tableSlot(frame, mode)];
       if (page === 0) continue;
       const from = Math.max(0, pageOffset - LONGEST + 1);
@@ -178,7 +177,7 @@ export class CodeCache {
 
   /** Forgets what was decoded from a frame. Safe while the emitted loop runs, if it leaves before its next instruction. */
   drop(frame: number): void {
-    for (let mode = 0; mode < MODES; mode++) {
+    for (let mode = 0; mode < CODE_MODES; mode++) {
       const slot = this.tableSlot(frame, mode);
       const page = this.words[slot];
       if (page === 0) continue;
@@ -203,13 +202,13 @@ export class CodeCache {
 
   /** Whether nothing decoded lies in the frame. */
   isEmpty(frame: number): boolean {
-    for (let mode = 0; mode < MODES; mode++) if (this.words[this.tableSlot(frame, mode)] !== 0) return false;
+    for (let mode = 0; mode < CODE_MODES; mode++) if (this.words[this.tableSlot(frame, mode)] !== 0) return false;
     return !this.crossings.has(frame);
   }
 
   flushAll(): void {
     const from = this.map.codeTable >> 2;
-    this.words.fill(0, from, from + this.map.frames * MODES);
+    this.words.fill(0, from, from + this.map.frames * CODE_MODES);
     this.freeAllPages();
     this.codeFrames.fill(0);
     this.crossings.clear();

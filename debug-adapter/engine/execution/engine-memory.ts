@@ -20,6 +20,9 @@ const CODE_TABLE_AT = TLB_AT + TLB_BYTES;
 
 const alignUp = (value: number, to: number): number => Math.ceil(value / to) * to;
 
+/** Code pages a frame may have: for 16-, 32- and 64-bit code. */
+export const CODE_MODES = 3;
+
 export interface EngineMap {
   readonly cpuStates: number;
   readonly linkNext: number;

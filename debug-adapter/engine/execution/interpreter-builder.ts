@@ -3,10 +3,12 @@ import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from '../cpu/lay
 import { GP, SS_FAULT } from '../cpu/guest-fault.ts';
 import type { Builder, Bytes, Operand, Test, Value } from '../instructions/builder.ts';
 import { RBP, RCX, RDI, RSI, RSP } from '../instructions/builder.ts';
-import { TLB_ENTRY, TLB_ENTRIES } from '../memory/tlb.ts';
+import { TLB_ENTRY } from '../memory/tlb.ts';
 import { I32, I64, type FunctionWriter, type MemoryOpName } from '../wasm/function.ts';
 import { FlagBuilder } from './flag-builder.ts';
 import { OUTCOME, RECORD, RECORD_FLAG, SLOW } from './record.ts';
+import type { SlowAccesses } from './slow-accesses.ts';
+import { emitTlbProbe } from './tlb-probe.ts';
 
 /** How a handler ends, which differs between the main loop and outlined functions. All take an empty stack. */
 export interface Exits {
@@ -24,10 +26,8 @@ export interface Exits {
   repeat(): void;
 }
 
-export interface SlowImports {
-  readonly read: number;
-  readonly write: number;
-  readonly modify: number;
+/** Indices of functions of the module that handlers call. */
+export interface SlowCalls extends SlowAccesses {
   readonly segmentCheck: number;
 }
 
@@ -56,10 +56,10 @@ type Access = 'read' | 'write' | 'modify';
 export class InterpreterBuilder extends FlagBuilder implements Builder {
   private readonly record: number;
   private readonly exits: Exits;
-  private readonly slow: SlowImports;
+  private readonly slow: SlowCalls;
   private readonly tlbBase: number;
 
-  constructor(f: FunctionWriter, cpu: number, record: number, exits: Exits, slow: SlowImports, tlbBase: number) {
+  constructor(f: FunctionWriter, cpu: number, record: number, exits: Exits, slow: SlowCalls, tlbBase: number) {
     super(f, cpu);
     this.record = record;
     this.exits = exits;
@@ -244,30 +244,9 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   /** Sets `host` to the engine memory offset of a linear address, 0 where the TLB does not answer. */
   private fast(linear: Value, bytes: number, tag: number, host: number): void {
     const f = this.f;
-    f.get(linear);
-    f.i64(12n);
-    f.op('i64_shr_u');
-    f.op('i32_wrap_i64');
-    f.get(this.cpu);
-    f.memory('i32_load', LAYOUT.tlbMix);
-    f.op('i32_xor');
-    f.i32(TLB_ENTRIES - 1);
-    f.op('i32_and');
-    f.i32(5);
-    f.op('i32_shl');
-    f.tee(host);
-    f.memory('i64_load', this.tlbBase + tag);
-    f.get(linear);
-    if (bytes > 1) {
-      f.i64(BigInt(bytes - 1));
-      f.op('i64_add');
-    }
-    f.i64(-4096n);
-    f.op('i64_and');
-    f.get(this.cpu);
-    f.memory('i64_load32_u', LAYOUT.tlbTag);
-    f.op('i64_or');
-    f.op('i64_eq');
+    const reach = () => f.i64(BigInt(bytes - 1));
+    const place = { cpu: this.cpu, linear, entry: host };
+    emitTlbProbe(f, place, this.tlbBase + tag, bytes > 1 ? reach : undefined);
     f.if(
       () => {
         f.get(host);
@@ -320,10 +299,7 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   }
 
   private slowStore(linear: Value, bytes: number, value: Value): void {
-    this.f.get(this.cpu);
-    this.f.get(value);
-    this.f.memory('i64_store', LAYOUT.transfer);
-    this.callSlow(this.slow.write, linear, bytes);
+    this.callSlow(this.slow.write, linear, bytes, value);
   }
 
   private takeTransfer(result: Value): void {
@@ -332,20 +308,14 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
     this.f.set(result);
   }
 
-  /** Stores RIP (a slow access may take a VM exit), calls, and leaves on a fault. */
-  private callSlow(functionIndex: number, linear: Value, bytes: number): void {
+  /** Calls one of `SlowAccesses`, and leaves on a fault. */
+  private callSlow(functionIndex: number, linear: Value, bytes: number, value?: Value): void {
     const f = this.f;
     f.get(this.cpu);
-    this.currentRip();
-    f.memory('i64_store', LAYOUT.rip);
     f.get(this.record);
     f.get(linear);
-    f.op('i32_wrap_i64');
-    f.get(linear);
-    f.i64(32n);
-    f.op('i64_shr_u');
-    f.op('i32_wrap_i64');
     f.i32(bytes);
+    if (value !== undefined) f.get(value);
     f.call(functionIndex);
     const code = this.temp(I32);
     f.tee(code);

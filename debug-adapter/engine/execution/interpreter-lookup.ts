@@ -1,9 +1,10 @@
 /** The pieces of the emitted interpreter that look RIP up and check where it goes. */
 import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from '../cpu/layout.ts';
-import { TLB_ENTRIES, TLB_ENTRY } from '../memory/tlb.ts';
+import { TLB_ENTRY } from '../memory/tlb.ts';
 import { I32, I64, type FunctionWriter } from '../wasm/function.ts';
 import type { ModuleWriter } from '../wasm/module.ts';
 import { RECORD } from './record.ts';
+import { emitTlbProbe } from './tlb-probe.ts';
 
 /** Which handlers become cases of the main function. */
 export type DispatchStyle = 'hot' | 'all' | 'none';
@@ -85,26 +86,7 @@ export function emitLookup(module: ModuleWriter, options: InterpreterOptions): n
     f.op('i64_and');
     f.set(linear);
   });
-  f.get(linear);
-  f.i64(12n);
-  f.op('i64_shr_u');
-  f.op('i32_wrap_i64');
-  f.get(cpu);
-  f.memory('i32_load', LAYOUT.tlbMix);
-  f.op('i32_xor');
-  f.i32(TLB_ENTRIES - 1);
-  f.op('i32_and');
-  f.i32(5);
-  f.op('i32_shl');
-  f.tee(entry);
-  f.memory('i64_load', options.tlbBase + TLB_ENTRY.execute);
-  f.get(linear);
-  f.i64(-4096n);
-  f.op('i64_and');
-  f.get(cpu);
-  f.memory('i64_load32_u', LAYOUT.tlbTag);
-  f.op('i64_or');
-  f.op('i64_eq');
+  emitTlbProbe(f, { cpu, linear, entry }, options.tlbBase + TLB_ENTRY.execute);
   giveUpUnless();
   // codeTable + frame * 12 + (bits / 32) * 4
   f.get(entry);
@@ -213,26 +195,8 @@ export function emitCrossCheck(
     f.op('i64_and');
     f.set(linear);
   });
-  f.get(linear);
-  f.i64(12n);
-  f.op('i64_shr_u');
-  f.op('i32_wrap_i64');
-  f.get(cpu);
-  f.memory('i32_load', LAYOUT.tlbMix);
-  f.op('i32_xor');
-  f.i32(TLB_ENTRIES - 1);
-  f.op('i32_and');
-  f.i32(5);
-  f.op('i32_shl');
-  f.tee(entry);
-  f.memory('i64_load', options.tlbBase + TLB_ENTRY.execute);
-  f.get(linear);
-  f.i64(-4096n);
-  f.op('i64_and');
-  f.get(cpu);
-  f.memory('i64_load32_u', LAYOUT.tlbTag);
-  f.op('i64_or');
-  f.op('i64_ne');
+  emitTlbProbe(f, { cpu, linear, entry }, options.tlbBase + TLB_ENTRY.execute);
+  f.op('i32_eqz');
   f.get(entry);
   f.memory('i32_load', options.tlbBase + TLB_ENTRY.host);
   f.get(record);

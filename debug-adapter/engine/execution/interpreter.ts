@@ -8,9 +8,9 @@
 import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from '../cpu/layout.ts';
 import { GP } from '../cpu/guest-fault.ts';
 import { I32, I64, type FunctionWriter, type Label } from '../wasm/function.ts';
-import { ModuleWriter, type Signature } from '../wasm/module.ts';
+import { ModuleWriter } from '../wasm/module.ts';
 import { HANDLERS, PSEUDO_HANDLER, type Handler } from './handlers.ts';
-import { InterpreterBuilder, type Exits, type SlowImports } from './interpreter-builder.ts';
+import { InterpreterBuilder, type Exits, type SlowCalls } from './interpreter-builder.ts';
 import {
   emitCrossCheck,
   emitLookup,
@@ -19,6 +19,7 @@ import {
   type InterpreterOptions,
 } from './interpreter-lookup.ts';
 import { OUTCOME, RECORD } from './record.ts';
+import { emitSlowAccesses } from './slow-accesses.ts';
 
 export type { DispatchStyle } from './interpreter-lookup.ts';
 
@@ -27,14 +28,11 @@ const CODE_BITS_64 = 64;
 
 export function emitInterpreter(options: InterpreterOptions): Uint8Array {
   const module = new ModuleWriter(options.memoryPages);
-  const slowSignature: Signature = { parameters: [I32, I32, I32, I32], results: [I32] };
-  const read = module.importFunction('slowRead', slowSignature);
-  const write = module.importFunction('slowWrite', slowSignature);
-  const modify = module.importFunction('slowModify', slowSignature);
+  const accesses = emitSlowAccesses(module, options);
   const segmentCheck = emitSegmentCheck(module);
   const lookup = emitLookup(module, options);
   const ripOf = emitRipOf(module, options);
-  const slow: SlowImports = { read, write, modify, segmentCheck };
+  const slow: SlowCalls = { ...accesses, segmentCheck };
 
   const outlined = new Map<number, number>();
   for (const handler of HANDLERS) {
@@ -68,7 +66,7 @@ function meaningOf(handler: Handler, builder: InterpreterBuilder, exits: Exits):
 }
 
 /** A handler as a function of its own: (cpu, record) to an OUTCOME. */
-function emitOutlined(module: ModuleWriter, handler: Handler, slow: SlowImports, tlbBase: number): number {
+function emitOutlined(module: ModuleWriter, handler: Handler, slow: SlowCalls, tlbBase: number): number {
   const { index, body: f } = module.define({ parameters: [I32, I32], results: [I32] });
   const status = f.local(I32);
   f.i32(OUTCOME.CONTINUE);
@@ -110,7 +108,7 @@ function emitOutlined(module: ModuleWriter, handler: Handler, slow: SlowImports,
 function emitMain(
   module: ModuleWriter,
   options: InterpreterOptions,
-  slow: SlowImports,
+  slow: SlowCalls,
   lookup: number,
   ripOf: number,
   outlined: ReadonlyMap<number, number>,

@@ -29,6 +29,8 @@ export const tlbMix = (tag: number): number =>
 /** Bits of `page` besides the host-physical page number (bits 27:0... of a 40-bit page it keeps the low 28). */
 export const TLB_PAGE_LARGE = 1 << 31;
 export const TLB_PAGE_GLOBAL = 1 << 30;
+/** The page may be written where it holds no decoded code; its write tag is withheld. */
+export const TLB_PAGE_CODE = 1 << 29;
 
 export class Tlb {
   private readonly words: Int32Array;
@@ -85,11 +87,12 @@ export class Tlb {
     }
   }
 
-  /** Withdraws write permission from every entry that maps a frame, so that the next write takes the slow path. */
+  /** Withdraws write permission from every entry that maps a frame, which now holds decoded code. */
   protectFrame(hostOffset: number): void {
     const words = this.words;
     for (let at = 0; at < words.length; at += TLB_ENTRY_BYTES / 4)
       if (words[at + 6] === hostOffset) {
+        if (words[at + 2] !== -1) words[at + 7] |= TLB_PAGE_CODE;
         words[at + 2] = -1;
         words[at + 3] = -1;
       }
