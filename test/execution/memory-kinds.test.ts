@@ -83,12 +83,12 @@ describe('where there is nothing', () => {
 
 describe('an instruction that is not built', () => {
   it('stops with its name, bytes and address, each time', () => {
-    const { machine, label } = startCode(64, `nop\nhere: addps xmm1, [rax]\n nop`);
+    const { machine, label } = startCode(64, `nop\nhere: pconfig\n nop`);
     for (let i = 0; i < 2; i++)
       assert.deepEqual(machine.run(budget(10)), {
         kind: 'unimplemented',
-        what: 'instruction ADDPS xmm1, xmm2/m128',
-        bytes: Uint8Array.of(0x0f, 0x58, 0x08),
+        what: 'instruction PCONFIG',
+        bytes: Uint8Array.of(0x0f, 0x01, 0xc5),
         linear: label('here'),
       });
     assert.equal(machine.instructionsRetired, 1);
