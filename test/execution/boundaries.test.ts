@@ -109,6 +109,34 @@ describe('budgets', function () {
     assert.equal(machine.instructionsRetired, 3);
   });
 
+  it('a step over REP calls the loop a few times, not once for each iteration', () => {
+    const { machine } = startCode(64, `mov ecx, 100000\n mov edi, 100000h\n rep stosb\n nop`);
+    machine.run(budget(2));
+    const before = machine.crossings;
+    machine.run(budget(1));
+    assert.equal(register(machine, 'RCX'), 0n);
+    const pages = 100_000 / 4096;
+    assert.ok(machine.crossings - before < 4 * pages, `${machine.crossings - before} crossings`);
+  });
+
+  it('a breakpoint on REP stops before its first iteration only, and the one behind it before that', () => {
+    const { machine, label } = startCode(
+      64,
+      `mov ecx, 5\n mov edi, 100000h\nhere: rep stosb\nbehind: nop\nend: jmp end`,
+    );
+    const at = (name: string) => ({ kind: 'breakpoint', linear: label(name) });
+    machine.setStopConditions(stopsFor({ breakpoints: new Set([label('here'), label('behind')]) }));
+    assert.deepEqual(machine.run(budget(100)), at('here'));
+    assert.equal(register(machine, 'RCX'), 5n);
+    assert.deepEqual(machine.run(budget(100, { ignoreFirstBreakpoint: true })), at('behind'));
+    assert.equal(register(machine, 'RCX'), 0n);
+    machine.reset();
+    assert.deepEqual(machine.run(budget(100)), at('here'));
+    assert.deepEqual(machine.run(budget(1, { ignoreFirstBreakpoint: true })), { kind: 'budget' });
+    assert.equal(register(machine, 'RIP'), label('behind'));
+    assert.deepEqual(machine.run(budget(1)), at('behind'));
+  });
+
   it('a longer run may come back within a long REP, and goes on from there', () => {
     const { machine, label } = startCode(
       64,

@@ -141,6 +141,20 @@ export class CodeCache {
     }
   }
 
+  /** The loop leaves, as at a breakpoint, before it looks for the instruction behind a record. */
+  stoppingBehind<T>(record: number, body: () => T): T {
+    const { view, map } = this;
+    const next = view.getInt32(record + RECORD.next, true);
+    view.setInt32(record + RECORD.next, map.linkNext, true);
+    view.setUint16(map.linkNext + RECORD.handler, PSEUDO_HANDLER.BREAKPOINT, true);
+    try {
+      return body();
+    } finally {
+      view.setInt32(record + RECORD.next, next, true);
+      view.setUint16(map.linkNext + RECORD.handler, PSEUDO_HANDLER.LINK_NEXT, true);
+    }
+  }
+
   /** Instructions at these page offsets stop; who asked compares the whole linear address. */
   setBreakpointOffsets(offsets: ReadonlySet<number>): void {
     const changed = [...offsets, ...this.breakpointOffsets].filter(

@@ -168,6 +168,8 @@ export class Executor {
     this.left = budget;
     this.fuel = Math.max(budget, REPEAT_FUEL);
     let ignore = ignoreBreakpoint;
+    /** Where the repeated string instruction is that the last slice ended in. */
+    let repeating: bigint | undefined;
     for (;;) {
       if (this.interrupted) {
         this.interrupted = false;
@@ -182,7 +184,8 @@ export class Executor {
       const slice =
         this.alone || state.get32(LAYOUT.attention) !== 0 ? 1 : Math.min(this.left, this.hooks.untilNextEvent());
       const before = this.left;
-      let outcome = this.enter(slice);
+      const rest = repeating === state.rip && !this.alone && state.get32(LAYOUT.attention) === 0;
+      let outcome = rest ? this.finishRepeat() : this.enter(slice);
       if (outcome !== OUTCOME.MISS) this.alone = false;
       // Only a breakpoint at the very first instruction is ignored, not one that this call has run into.
       if (this.left !== before) ignore = false;
@@ -190,10 +193,11 @@ export class Executor {
         if (!ignore) return { kind: 'breakpoint' };
         outcome = this.cache.withoutBreakpoint(state.get32(LAYOUT.record), () => this.enter(1));
       }
+      // Neither fetching the instruction under a breakpoint nor an iteration of it is executing it.
+      if (this.left !== before) ignore = false;
+      repeating = outcome === OUTCOME.BUDGET && this.left === before ? state.rip : undefined;
       // What comes behind the last instruction asked for is not this run's business, not even that it cannot be fetched.
       if (outcome === OUTCOME.MISS && this.left <= 0) continue;
-      // Fetching the instruction under a breakpoint is not executing it.
-      if (outcome !== OUTCOME.MISS) ignore = false;
       const settled = this.settle(outcome);
       if (settled) return settled;
     }
@@ -216,6 +220,18 @@ export class Executor {
     this.left -= retired + unfinished;
     this.fuel -= used;
     return outcome;
+  }
+
+  /**
+   * The iterations that are left of the repeated string instruction at RIP, and nothing behind it: one by one they would cost a
+   * call of the loop each.
+   */
+  private finishRepeat(): number {
+    const record = this.state.get32(LAYOUT.record);
+    const outcome = this.cache.withoutBreakpoint(record, () =>
+      this.cache.stoppingBehind(record, () => this.enter(this.fuel)),
+    );
+    return outcome === OUTCOME.BREAKPOINT ? OUTCOME.BUDGET : outcome;
   }
 
   private boundary(): ExecutorStop | undefined {
