@@ -98,7 +98,7 @@ describe('program files', () => {
   for (const [title, bytes, code, message] of [
     ['an empty file', new Uint8Array(0), 'empty-file', /a\.bin: the file is empty/],
     ['text', Buffer.from('hello'), 'unknown-format', /a\.bin: neither an ELF file, nor a boot image/],
-    ['a Linux kernel', linuxImage(), 'linux-image', /bzImage/],
+    ['a Linux kernel of long ago', linuxImage(), 'linux-image', /older than 2\.02/],
   ] as const) {
     it(`refuses ${title}`, () => {
       const { program, diagnostics } = loadProgram('a.bin', bytes, OPTIONS);

@@ -41,12 +41,17 @@ export interface LoadSegment {
  * How the program expects to be started.
  * - `boot-sector`: as from a floppy: the image is the disk (drive 0), its sector 0 is at 0:7C00h, DL = 0, real mode.
  * - `multiboot`: 32-bit protected mode, EAX = 2BADB002h, EBX = information structure (Multiboot 1).
+ * - `linux`: 32-bit protected mode with a GDT of ours, ESI = `boot_params` (Linux/x86 "32-bit boot protocol").
+ * - `linux-setup`: real mode in the setup code's segment, with firmware (Linux/x86 boot protocol, "Running the Kernel").
  * - `flat`: the bytes are placed at `loadAddress` and entered at `entry` in the given mode (64 = long mode under identity-mapped
  *   2 MiB pages prepared by the machine; used by small samples and tests).
  */
 export type BootProtocol =
   | { readonly kind: 'boot-sector'; readonly disk: Uint8Array }
   | { readonly kind: 'multiboot'; readonly entry: number; readonly commandLine: string }
+  /** All guest-physical. */
+  | { readonly kind: 'linux'; readonly entry: number; readonly parameters: number; readonly gdt: number }
+  | { readonly kind: 'linux-setup'; readonly segment: number; readonly stack: number }
   | { readonly kind: 'flat'; readonly entry: number; readonly bits: CodeBits };
 
 export interface Program {

@@ -9,7 +9,7 @@ import {
   type RegisterRow,
 } from './device.ts';
 
-export const IO_APIC_PINS = 24;
+const IO_APIC_PINS = 24;
 const VERSION = 0x20 | ((IO_APIC_PINS - 1) << 16);
 const SELECT_OFFSET = 0x00;
 const WINDOW_OFFSET = 0x10;

@@ -2,26 +2,22 @@
 import type { ProgramResult } from '../base/program.ts';
 import { unreachable } from '../base/unreachable.ts';
 import { isBootImage, loadBootImage, loadFlat, loadMultibootImage, type FlatOptions } from './binary.ts';
-import { viewOf } from './bytes.ts';
 import { isElf } from './elf-format.ts';
 import { loadElf } from './elf.ts';
 import { failed, fileError } from './file-diagnostic.ts';
+import { isLinuxImage } from './linux-header.ts';
+import { loadLinux } from './linux.ts';
 import type { LoadOptions } from './load-options.ts';
 import { findMultibootHeader } from './multiboot-header.ts';
 
 export type FileFormat = 'elf' | 'multiboot' | 'linux' | 'boot-image' | 'empty' | 'unknown';
-
-const LINUX_MAGIC_OFFSET = 0x202;
-/** `HdrS` (Linux/x86 boot protocol, "The Real-Mode Kernel Header"). */
-const LINUX_MAGIC = 0x5372_6448;
 
 /** What the bytes say they are. An ELF file is `elf` whether or not it has a Multiboot header. */
 export function detectFormat(bytes: Uint8Array): FileFormat {
   if (bytes.length === 0) return 'empty';
   if (isElf(bytes)) return 'elf';
   // A Linux kernel also has a boot signature, and would print that it cannot start from a floppy.
-  if (bytes.length >= LINUX_MAGIC_OFFSET + 4 && viewOf(bytes).getUint32(LINUX_MAGIC_OFFSET, true) === LINUX_MAGIC)
-    return 'linux';
+  if (isLinuxImage(bytes)) return 'linux';
   if (findMultibootHeader(bytes)?.addresses !== undefined) return 'multiboot';
   if (isBootImage(bytes)) return 'boot-image';
   return 'unknown';
@@ -38,13 +34,7 @@ export function loadProgram(name: string, bytes: Uint8Array, options: LoadOption
     case 'boot-image':
       return loadBootImage(name, bytes);
     case 'linux':
-      return failed(
-        fileError(
-          name,
-          'linux-image',
-          `${name}: a Linux kernel image (bzImage); the Linux boot protocol is not supported, use a Multiboot kernel.`,
-        ),
-      );
+      return loadLinux(name, bytes, options);
     case 'empty':
       return failed(fileError(name, 'empty-file', `${name}: the file is empty.`));
     case 'unknown':
@@ -53,7 +43,7 @@ export function loadProgram(name: string, bytes: Uint8Array, options: LoadOption
         fileError(
           name,
           'unknown-format',
-          `${name}: neither an ELF file, nor a boot image (55 AA at the end of its first sector), nor a Multiboot kernel; "program" takes one of these, or \`.asm\` source.`,
+          `${name}: neither an ELF file, nor a boot image (55 AA at the end of its first sector), nor a Multiboot or Linux kernel; "program" takes one of these, or \`.asm\` source.`,
         ),
       );
     default:

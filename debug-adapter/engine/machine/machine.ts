@@ -86,7 +86,11 @@ export class HyperstepMachine implements Machine {
       board: {
         print: (byte, source) => this.options.onConsole(Uint8Array.of(byte), source),
         powerOff: (status) => this.end({ kind: 'power-off', status }),
-        resetRequested: () => this.end({ kind: 'halted', because: 'the guest asked for a reset (port 92h, keyboard controller or port CF9h)' }),
+        resetRequested: () =>
+          this.end({
+            kind: 'halted',
+            because: 'the guest asked for a reset (port 92h, keyboard controller or port CF9h)',
+          }),
         firmwareCall: () => this.firmwareCall(),
       },
       hooks: {
@@ -108,9 +112,10 @@ export class HyperstepMachine implements Machine {
     this.found = undefined;
     this.over = undefined;
     const writer = writerOf(power.physical, power.guestBase);
-    if (program.boot.kind === 'boot-sector') {
+    if (program.boot.kind === 'boot-sector' || program.boot.kind === 'linux-setup') {
       for (const segment of buildFirmwareImage()) writer.write(segment.address, segment.bytes);
-      writer.write(BOOT_SECTOR_ADDRESS, program.boot.disk.subarray(0, SECTOR_BYTES));
+      if (program.boot.kind === 'boot-sector')
+        writer.write(BOOT_SECTOR_ADDRESS, program.boot.disk.subarray(0, SECTOR_BYTES));
       power.board.initializeByFirmware();
     }
     for (const segment of program.segments) writer.write(segment.address, segment.bytes);

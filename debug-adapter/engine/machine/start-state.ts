@@ -2,7 +2,7 @@
  * What the processor's registers hold when a program starts, by boot protocol. The same description starts the bare machine
  * and, written into the VMCS guest-state area, a guest of the built-in hypervisor.
  */
-import type { Program } from '../base/program.ts';
+import type { BootProtocol, Program } from '../base/program.ts';
 import { unreachable } from '../base/unreachable.ts';
 import { CR0, CR4, EFER } from '../cpu/control-bits.ts';
 import { IF } from '../cpu/flags.ts';
@@ -77,6 +77,34 @@ function protectedMode(rip: bigint, general: readonly bigint[], gdtr: StartState
   };
 }
 
+/** Selectors that the 32-bit boot protocol asks for, in a GDT of four descriptors. */
+const LINUX_CODE_SELECTOR = 0x10;
+const LINUX_DATA_SELECTOR = 0x18;
+const LINUX_GDT_LIMIT = 4 * 8 - 1;
+
+function linuxProtectedMode(boot: Extract<BootProtocol, { readonly kind: 'linux' }>): StartState {
+  const general = [0n, 0n, 0n, 0n, STACK_TOP, 0n, BigInt(boot.parameters), 0n];
+  return {
+    ...protectedMode(BigInt(boot.entry), general, { base: BigInt(boot.gdt), limit: LINUX_GDT_LIMIT }),
+    segments: segments(
+      { selector: LINUX_CODE_SELECTOR, base: 0n, limit: FLAT, accessRights: RIGHTS.code32 },
+      { selector: LINUX_DATA_SELECTOR, base: 0n, limit: FLAT, accessRights: RIGHTS.data32 },
+    ),
+  };
+}
+
+/** The setup code begins one sector into its segment, which CS alone counts from. */
+function linuxSetup({ segment, stack }: Extract<BootProtocol, { readonly kind: 'linux-setup' }>): StartState {
+  const start = realMode(0n, 0n);
+  const at = (selector: number, from: Segment): Segment => ({ ...from, selector, base: BigInt(selector) << 4n });
+  return {
+    ...start,
+    rflags: 2,
+    general: [0n, 0n, 0n, 0n, BigInt(stack), 0n, 0n, 0n],
+    segments: segments(at(segment + 0x20, start.segments.CS), at(segment, start.segments.DS)),
+  };
+}
+
 /** Where `prepare` may put tables: guest-physical memory as the program will see it. */
 export interface GuestMemoryWriter {
   write(address: number, bytes: Uint8Array): void;
@@ -110,6 +138,10 @@ export function prepareStart(program: Program, memoryBytes: number, memory: Gues
       ];
       return protectedMode(BigInt(boot.entry), general, { base: 0n, limit: 0 });
     }
+    case 'linux':
+      return linuxProtectedMode(boot);
+    case 'linux-setup':
+      return linuxSetup(boot);
     case 'flat': {
       if (boot.bits === 16) return realMode(BigInt(boot.entry), 0n);
       const tables = flatTables(memoryBytes, memory);
