@@ -103,6 +103,9 @@ export class FakeIntercepts implements Intercepts {
     );
     this.exitFor(`exception ${event.vector}`);
   }
+  taskGate(selector: number): void {
+    this.exitFor(`task gate ${selector.toString(16)}`);
+  }
   tripleFault(): void {
     this.exitFor('triple fault');
   }

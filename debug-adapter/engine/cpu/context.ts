@@ -35,6 +35,7 @@ export interface Cpu {
   readonly features: CpuFeatures;
   /** Absent where the processor has no local APIC. */
   readonly apic?: ApicPort | undefined;
+
   /** Linear memory accesses at the current CPL through paging (and EPT); throw `GuestFault` or `VmExitTaken`. `bytes` may cross pages. */
   readLinear(linear: bigint, bytes: 1 | 2 | 4 | 8): bigint;
   writeLinear(linear: bigint, bytes: 1 | 2 | 4 | 8, value: bigint): void;
@@ -135,6 +136,7 @@ export interface ApicPort {
   timeStampChanged(): void;
 }
 
+/** Facts about VMX that the rest of the processor needs; implemented by `vmx/`, plugged in by `machine/`. */
 export interface VmxPort {
   /** Value of a capability MSR 480h-493h; undefined where it does not exist. */
   readCapabilityMsr(index: number): bigint | undefined;
@@ -199,7 +201,7 @@ export type InterceptedInstruction =
       readonly mnemonic: 'lgdt' | 'lidt' | 'sgdt' | 'sidt' | 'lldt' | 'ltr' | 'sldt' | 'str';
     }
   | { readonly kind: 'rdrand' | 'rdseed' }
-  | { readonly kind: 'task-switch'; readonly selector: number; readonly source: 'call' | 'iret' | 'jmp' | 'gate' };
+  | { readonly kind: 'task-switch'; readonly selector: number; readonly source: 'call' | 'iret' | 'jmp' };
 
 /**
  * What VT-x may do to an instruction or event in VMX non-root operation. Declared here because the processor asks;
@@ -215,6 +217,8 @@ export interface Intercepts {
   readControlRegister(cr: 0 | 4): bigint;
   /** Exits if the exception bitmap (with the page-fault mask and match) says so. */
   exception(event: DeliveredEvent): void;
+  /** Exits for the task switch of an event that met a task gate in the IDT. */
+  taskGate(selector: number): void;
   /** Exits for a triple fault. */
   tripleFault(): void;
   /** True when external interrupts cause VM exits (RFLAGS.IF then does not matter). */

@@ -118,7 +118,7 @@ export function writeCr4(cpu: Cpu, requested: bigint): void {
 }
 
 /** Loads the PAE page-directory-pointer registers from memory (SDM Vol. 3A, "PDPTE Registers" 4.4.1); raises #GP(0). */
-function loadPdptes(cpu: Cpu, cr3: number): void {
+export function loadPdptes(cpu: Cpu, cr3: number): void {
   const reservedHigh = reservedAddressBits(cpu.physicalBits) | 0xfff0_0000;
   const table = (cr3 & ~31) >>> 0;
   const loaded: bigint[] = [];

@@ -4,10 +4,10 @@
  * partial stack writes done.
  */
 import type { Cpu, DeliveredEvent } from './context.ts';
-import { DB, GP, GuestFault, MachineStop, NP, raise, SS_FAULT, TS, vectorName } from './guest-fault.ts';
+import { DB, GP, GuestFault, NP, raise, SS_FAULT, TS, vectorName } from './guest-fault.ts';
 import { AC, IF, NT, RF, TF, VM } from './flags.ts';
 import { LAYOUT } from './layout.ts';
-import { isCanonical, isLongMode, isProtected, isVirtual8086 } from './modes.ts';
+import { isCanonical, isLongMode, isNonRoot, isProtected, isVirtual8086 } from './modes.ts';
 import {
   dplOf,
   isCode,
@@ -30,6 +30,7 @@ import {
 } from './segmentation.ts';
 import { MASK_64, Stack, stackMaskOf } from './stack.ts';
 import { ACCESS_RIGHTS, type Segment } from './state.ts';
+import { switchTask, taskDescriptor } from './task-switch.ts';
 
 const RSP = 4;
 
@@ -125,8 +126,10 @@ function deliverProtected(cpu: Cpu, event: DeliveredEvent): void {
   const state = cpu.state;
   const ext = extOf(event);
   const gate = readGate(cpu, event, 8, PROTECTED_GATES);
-  if (gate.type === SYSTEM_TYPE.taskGate)
-    throw new MachineStop(`task gate: hardware task switch through IDT entry ${event.vector}`);
+  if (gate.type === SYSTEM_TYPE.taskGate) {
+    deliverToTask(cpu, event, gate.selector);
+    return;
+  }
   const code = handlerCode(cpu, gate, ext);
   const error = selectorError(gate.selector, ext);
   if (!isPresent(code)) raise(NP, error, 'handler code segment not present');
@@ -168,6 +171,16 @@ function deliverProtected(cpu: Cpu, event: DeliveredEvent): void {
   }
   stack.commit();
   enterHandler(cpu, gate, marked, cpl, offset);
+}
+
+/** A task gate in the IDT: the handler is a task of its own (SDM Vol. 3A, "Interrupt Tasks" 6.12.2). */
+function deliverToTask(cpu: Cpu, event: DeliveredEvent, selector: number): void {
+  const ext = extOf(event);
+  const descriptor = taskDescriptor(cpu, selector, 'gate', ext);
+  if (isNonRoot(cpu.state)) cpu.intercepts.taskGate(selector);
+  const { errorCode } = event;
+  const flags = pushedFlags(cpu, event);
+  switchTask(cpu, { source: 'gate', selector, descriptor, returnRip: returnRip(cpu, event), flags, errorCode, ext });
 }
 
 /** SS and ESP (or SP) of a privilege level from the TSS (SDM Vol. 3A, "Stack Switching" 5.8.5). */

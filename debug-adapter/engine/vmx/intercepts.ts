@@ -123,12 +123,9 @@ export class VmxIntercepts implements Intercepts {
       case 'descriptor-table':
         return vmx.on('descriptorTableExiting') ? this.descriptorTable(what, instruction) : undefined;
       case 'task-switch': {
-        const source = { call: 0, iret: 1, jmp: 2, gate: 3 }[what.source];
+        const source = { call: 0, iret: 1, jmp: 2 }[what.source];
         const qualification = BigInt(what.selector) | (BigInt(source) << 30n);
-        // A task gate reached by an event has no instruction, unless a software interrupt is being delivered.
-        return source === 3
-          ? takeExit(vmx, 'taskSwitch', { qualification })
-          : this.exit('taskSwitch', instruction, { qualification });
+        return this.exit('taskSwitch', instruction, { qualification });
       }
       default:
         return unreachable(what, 'intercepted instruction');
@@ -164,6 +161,11 @@ export class VmxIntercepts implements Intercepts {
       // Faults push RF set; traps and software exceptions push RFLAGS as they are (SDM Vol. 3C, 27.3.3).
       ...(event.type === 'hardware-exception' && event.vector !== DB ? { resumeFlag: 1 } : {}),
     });
+  }
+
+  /** An event has no instruction, unless a software interrupt is being delivered. */
+  taskGate(selector: number): void {
+    takeExit(this.vmx, 'taskSwitch', { qualification: BigInt(selector) | (3n << 30n) });
   }
 
   tripleFault(): void {

@@ -2,7 +2,7 @@
 import { Code, OpKind } from 'iced-x86';
 import type { Cpu } from '../../cpu/context.ts';
 import { innerStack, tssStack } from '../../cpu/gates.ts';
-import { GP, MachineStop, NP, raise } from '../../cpu/guest-fault.ts';
+import { GP, NP, raise } from '../../cpu/guest-fault.ts';
 import { isLongMode, isRealStyle } from '../../cpu/modes.ts';
 import { operandKind } from '../../cpu/operands.ts';
 import {
@@ -23,6 +23,7 @@ import {
   type Descriptor,
 } from '../../cpu/segmentation.ts';
 import { MASK_32, MASK_64, Stack, stackMaskOf } from '../../cpu/stack.ts';
+import { switchTask, taskDescriptor } from '../../cpu/task-switch.ts';
 import type { DecodedInstruction } from '../../isa/decode.ts';
 import type { SystemInstruction } from '../system-instruction.ts';
 import {
@@ -57,10 +58,18 @@ export function farPointer(cpu: Cpu, instruction: DecodedInstruction, operand: n
   return { selector: Number(selector), offset };
 }
 
-/** A far transfer to a TSS or task gate: leaves VMX non-root operation, else is not built. */
-function taskSwitch(cpu: Cpu, instruction: DecodedInstruction, selector: number, source: 'call' | 'jmp'): never {
-  intercept(cpu, { kind: 'task-switch', selector, source }, instruction);
-  throw new MachineStop(`hardware task switch by far ${source.toUpperCase()} to selector ${selector.toString(16)}h`);
+/** A far transfer to a TSS, or through a task gate to the one it names (SDM Vol. 3A, "Task Switching" 7.3). */
+function taskTransfer(
+  cpu: Cpu,
+  instruction: DecodedInstruction,
+  selector: number,
+  target: Descriptor,
+  source: 'call' | 'jmp',
+): void {
+  const tss = typeOf(target) === SYSTEM_TYPE.taskGate ? target.low >>> 16 : selector;
+  const descriptor = taskDescriptor(cpu, tss, source);
+  intercept(cpu, { kind: 'task-switch', selector: tss, source }, instruction);
+  switchTask(cpu, { source, selector: tss, descriptor, returnRip: cpu.nextRip });
 }
 
 const LEGACY_TASKS: readonly number[] = [SYSTEM_TYPE.availableTss16, SYSTEM_TYPE.availableTss, SYSTEM_TYPE.taskGate];
@@ -74,13 +83,14 @@ interface CallGate {
   readonly code: Descriptor;
 }
 
+/** Undefined where the target was a task, which has been switched to. */
 function callGate(
   cpu: Cpu,
   instruction: DecodedInstruction,
   selector: number,
   gate: Descriptor,
   source: 'call' | 'jmp',
-): CallGate {
+): CallGate | undefined {
   const long = isLongMode(cpu.state);
   const type = typeOf(gate);
   const error = selectorError(selector);
@@ -89,7 +99,10 @@ function callGate(
     raise(GP, error, 'neither code nor a call gate');
   if (dplOf(gate) < Math.max(cpu.state.cpl, rplOf(selector))) raise(GP, error, 'gate DPL below CPL or RPL');
   if (!isPresent(gate)) raise(NP, error, 'gate not present');
-  if (isTask) taskSwitch(cpu, instruction, selector, source);
+  if (isTask) {
+    taskTransfer(cpu, instruction, selector, gate, source);
+    return undefined;
+  }
   const target = gate.low >>> 16;
   const low = BigInt(((gate.high & 0xffff_0000) | (gate.low & 0xffff)) >>> 0);
   const wide = type === SYSTEM_TYPE.callGate;
@@ -125,6 +138,7 @@ const jumpFar =
       enterCode(cpu, selector, target, cpu.state.cpl, offset);
     } else {
       const gate = callGate(cpu, instruction, selector, target, 'jmp');
+      if (gate === undefined) return;
       if (!isConforming(gate.code) && dplOf(gate.code) !== cpu.state.cpl)
         raise(GP, selectorError(gate.selector), 'jump through a gate to another privilege level');
       checkOffset(cpu, gate.code, gate.offset);
@@ -156,6 +170,7 @@ const callFar =
       enterCode(cpu, selector, target, state.cpl, offset);
     } else {
       const gate = callGate(cpu, instruction, selector, target, 'call');
+      if (gate === undefined) return;
       checkOffset(cpu, gate.code, gate.offset);
       if (!isConforming(gate.code) && dplOf(gate.code) < state.cpl) callInward(cpu, gate);
       else {

@@ -3,11 +3,12 @@ import { Code } from 'iced-x86';
 import type { Cpu, EventType } from '../../cpu/context.ts';
 import { BLOCKING_BY_NMI } from '../../cpu/control-bits.ts';
 import { ARITHMETIC_FLAGS, AC, DF, ID, IF, IOPL, IOPL_BIT, NT, OF, RF, TF, VIF, VIP, VM } from '../../cpu/flags.ts';
-import { BP, DB, GP, MachineStop, OF_TRAP, raise } from '../../cpu/guest-fault.ts';
+import { BP, DB, GP, OF_TRAP, raise } from '../../cpu/guest-fault.ts';
 import { LAYOUT } from '../../cpu/layout.ts';
 import { isLongMode, isRealStyle, isVirtual8086 } from '../../cpu/modes.ts';
 import { rplOf } from '../../cpu/segmentation.ts';
 import { Stack } from '../../cpu/stack.ts';
+import { switchTask, taskDescriptor } from '../../cpu/task-switch.ts';
 import type { SystemInstruction } from '../system-instruction.ts';
 import {
   checkOffset,
@@ -63,8 +64,11 @@ const iret =
     if (!isRealStyle(state) && (state.systemFlags & NT) !== 0) {
       if (isLongMode(state)) raise(GP, 0, 'IRET with RFLAGS.NT set in IA-32e mode');
       const link = Number(cpu.readSystem(state.segmentBase('TR'), 2));
+      const descriptor = taskDescriptor(cpu, link, 'iret');
       intercept(cpu, { kind: 'task-switch', selector: link, source: 'iret' }, instruction);
-      throw new MachineStop('hardware task switch by IRET with RFLAGS.NT set');
+      switchTask(cpu, { source: 'iret', selector: link, descriptor, returnRip: cpu.nextRip });
+      unblockNmi(cpu);
+      return;
     }
     const offset = stack.pop(bytes);
     const selector = Number(stack.pop(bytes) & 0xffffn);
