@@ -79,7 +79,7 @@ const ROWS: readonly Row[] = [
   },
   { name: 'CR4: reserved bit', mode: 'protected', cr: 4, value: 1n << 15n },
   { name: 'CR4: LA57 is not advertised', mode: 'protected', cr: 4, value: u32(CR4.LA57) },
-  { name: 'CR4: OSFXSR is not advertised', mode: 'protected', cr: 4, value: u32(CR4.OSFXSR) },
+  { name: 'CR4: SMXE is not advertised', mode: 'protected', cr: 4, value: u32(CR4.SMXE) },
   { name: 'CR4: PAE cleared in IA-32e mode', mode: 'long', cr: 4, value: 0n },
   { name: 'CR4: PCIDE outside IA-32e mode', mode: 'protected', cr: 4, value: u32(CR4.PCIDE | CR4.PAE) },
   {

@@ -4,6 +4,7 @@ import { Code, CpuidFeature, Instruction } from 'iced-x86';
 import { FEATURES } from '../../debug-adapter/engine/cpu/features.ts';
 import { LOWERED, LOWERED_STRINGS } from '../../debug-adapter/engine/execution/handlers.ts';
 import { DEFERRED_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/deferred.ts';
+import { SIMD_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/simd/index.ts';
 import { SYSTEM_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/system/index.ts';
 import { VMX_INSTRUCTIONS } from '../../debug-adapter/engine/vmx/index.ts';
 
@@ -27,6 +28,7 @@ const hasMeaning = (code: number): boolean =>
   LOWERED.has(code) ||
   DEFERRED_INSTRUCTIONS.has(code) ||
   SYSTEM_INSTRUCTIONS.has(code) ||
+  SIMD_INSTRUCTIONS.has(code) ||
   VMX_INSTRUCTIONS.has(code) ||
   Object.values(LOWERED_STRINGS).some((table) => table.has(code));
 

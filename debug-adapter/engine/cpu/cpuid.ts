@@ -1,6 +1,9 @@
 /** What CPUID says of a processor with given features: exactly what is built (SDM Vol. 2A, "CPUID—CPU Identification"). */
 import type { Cpu } from './context.ts';
+import { CR4 } from './control-bits.ts';
 import type { CpuFeatures } from './features.ts';
+import { LAYOUT } from './layout.ts';
+import { areaBytes, AVX_AT, AVX_BYTES, COMPONENT, supportedComponents } from './xsave.ts';
 
 export interface CpuidResult {
   readonly eax: number;
@@ -28,7 +31,7 @@ const brand = words(BRAND, 12);
 const brandLeaf = (index: number): CpuidResult =>
   leaf(brand[index * 4], brand[index * 4 + 1], brand[index * 4 + 2], brand[index * 4 + 3]);
 
-const MAX_BASIC = 7;
+const MAX_BASIC = 0xd;
 const MAX_EXTENDED = 0x8000_0008;
 
 /** Bytes that MONITOR watches: smallest and largest line. */
@@ -61,12 +64,27 @@ function leavesOf(features: CpuFeatures): ReadonlyMap<number, CpuidResult> {
   ]);
 }
 
+/** Bit of leaf 1 ECX that shows CR4.OSXSAVE. */
+const OSXSAVE = 1 << 27;
+
+/** Leaf 0Dh: state components, their places in an XSAVE area and its size; `enabled` is XCR0. */
+function stateComponents(features: CpuFeatures, index: number, enabled: number): CpuidResult {
+  if (!features.has('XSAVE')) return ABSENT;
+  const supported = supportedComponents(features);
+  if (index === 0) return leaf(supported, areaBytes(enabled), areaBytes(supported));
+  if (index === 1) return leaf(features.word('d1.eax'), features.has('XSAVEC') ? areaBytes(enabled) : 0);
+  return 1 << index === COMPONENT.avx && (supported & COMPONENT.avx) !== 0 ? leaf(AVX_BYTES, AVX_AT) : ABSENT;
+}
+
 const known = new WeakMap<CpuFeatures, ReadonlyMap<number, CpuidResult>>();
 
 const ABSENT = leaf(0);
 
-/** One leaf. Above the highest of either range Intel processors answer with the highest basic leaf. */
-export function cpuid(features: CpuFeatures, eax: number, ecx: number): CpuidResult {
+/**
+ * One leaf. Above the highest of either range Intel processors answer with the highest basic leaf.
+ * @param enabled XCR0, which leaf 0Dh looks at
+ */
+export function cpuid(features: CpuFeatures, eax: number, ecx: number, enabled = 1): CpuidResult {
   let leaves = known.get(features);
   if (leaves === undefined) known.set(features, (leaves = leavesOf(features)));
   const requested = eax >>> 0;
@@ -74,15 +92,18 @@ export function cpuid(features: CpuFeatures, eax: number, ecx: number): CpuidRes
   const beyond = requested > (extended ? MAX_EXTENDED : MAX_BASIC);
   const index = beyond ? MAX_BASIC : requested;
   if (index === 7 && ecx !== 0) return ABSENT;
+  if (index === 0xd) return stateComponents(features, ecx >>> 0, enabled);
   return leaves.get(index) ?? ABSENT;
 }
 
 /** CPUID, the instruction: EAX and ECX in, four registers out. */
 export function executeCpuid(cpu: Cpu): void {
   const state = cpu.state;
-  const result = cpuid(cpu.features, state.gpr32(0), state.gpr32(1));
+  const leafNumber = state.gpr32(0);
+  const result = cpuid(cpu.features, leafNumber, state.gpr32(1), state.get32(LAYOUT.xcr0));
+  const osxsave = leafNumber === 1 && (state.get32(LAYOUT.cr4) & CR4.OSXSAVE) !== 0 ? OSXSAVE : 0;
   state.setGpr32(0, result.eax);
   state.setGpr32(3, result.ebx);
-  state.setGpr32(1, result.ecx);
+  state.setGpr32(1, result.ecx | osxsave);
   state.setGpr32(2, result.edx);
 }

@@ -4,6 +4,7 @@ import { ACTIVITY, CR0, DR6_FIXED, DR7_FIXED } from './control-bits.ts';
 import { CPU_STATE_BYTES, LAYOUT, SEGMENT_NAMES, type SegmentName } from './layout.ts';
 import { resetMsrs } from './msrs.ts';
 import { resetX87 } from './x87-state.ts';
+import { COMPONENT, MXCSR_RESET } from './xsave.ts';
 
 const RDX = 2;
 /** Every run draws the same numbers: a run can be repeated. */
@@ -37,6 +38,8 @@ export function resetProcessor(cpu: Cpu): void {
   state.set32(LAYOUT.activity, ACTIVITY.active);
   state.set64(LAYOUT.random, RANDOM_SEED);
   resetX87(state);
+  state.set32(LAYOUT.mxcsr, MXCSR_RESET);
+  state.set64(LAYOUT.xcr0, BigInt(COMPONENT.x87));
   resetMsrs(cpu);
   cpu.flushTlb('all');
   cpu.modeChanged();

@@ -9,6 +9,8 @@ export interface VectorCase {
   /** RAX, RCX, RDX. */
   readonly general: readonly [bigint, bigint, bigint];
   readonly mxcsr: number;
+  /** 8 * 8 bytes. */
+  readonly mmx: Uint8Array;
   /** What is at RSI and RDI. */
   readonly memory: Uint8Array;
 }
@@ -118,9 +120,9 @@ function encode(code: number, shape: Shape, immediate: number, registers: readon
   try {
     for (let i = 0; i < info.opCount; i++) {
       const kind = OpCodeOperandKind[info.opKind(i)];
-      const register = (family: number): void => {
+      const register = (family: number, mask = 15): void => {
         instruction.setOpKind(i, OpKind.Register);
-        instruction.setOpRegister(i, family + registers[vector++]!);
+        instruction.setOpRegister(i, family + (registers[vector++]! & mask));
       };
       const memory = (): void => {
         usesMemory = true;
@@ -139,6 +141,7 @@ function encode(code: number, shape: Shape, immediate: number, registers: readon
         usesMemory = true;
         instruction.setOpKind(i, OpKind.MemorySegRDI);
       } else if (/^mem/.test(kind) || (/_or_mem$/.test(kind) && shape === 'memory')) memory();
+      else if (/^mm/.test(kind)) register(Register.MM0, 7);
       else if (/^xmm/.test(kind)) register(Register.XMM0);
       else if (/^ymm/.test(kind)) register(Register.YMM0);
       else if (/^r32/.test(kind)) {
@@ -204,6 +207,7 @@ export function casesOf(code: number, count: number, random: Random): VectorCase
         vectors,
         general: general.map((value) => BigInt.asUintN(64, value)) as unknown as VectorCase['general'],
         mxcsr: randomMxcsr(random),
+        mmx: fill(random, 64),
         memory,
       });
     }

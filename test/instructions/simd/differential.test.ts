@@ -9,20 +9,22 @@ import { CR4 } from '../../../debug-adapter/engine/cpu/control-bits.ts';
 import { raise, UD } from '../../../debug-adapter/engine/cpu/guest-fault.ts';
 import { LAYOUT } from '../../../debug-adapter/engine/cpu/layout.ts';
 import { SIMD_INSTRUCTIONS } from '../../../debug-adapter/engine/instructions/simd/index.ts';
-import { codeName } from '../../../debug-adapter/engine/isa/codes.ts';
+import { SAVE_INSTRUCTIONS } from '../../../debug-adapter/engine/instructions/simd/save.ts';
+import { codeByName, codeName } from '../../../debug-adapter/engine/isa/codes.ts';
 import { decode } from '../../../debug-adapter/engine/isa/decode.ts';
 import { TestMachine } from '../../cpu/harness.ts';
 import { requireHost } from '../../oracles/host.ts';
 import { casesOf, Random, type VectorCase } from './cases.ts';
 
 const MEMORY_AT = 0x20000;
-const REQUEST_BYTES = 16 + 544 + 8 + 64;
+const REQUEST_BYTES = 16 + 544 + 8 + 64 + 64;
 const STATE_BYTES = REQUEST_BYTES - 16;
 const CASES_OF_FORM = 20;
 const ARITHMETIC = 0x8d5;
 
 interface State {
   readonly vectors: Uint8Array;
+  readonly mmx: Uint8Array;
   readonly general: readonly bigint[];
   readonly flags: number;
   readonly mxcsr: number;
@@ -30,7 +32,7 @@ interface State {
   readonly memory: Uint8Array;
 }
 
-function encode({ bytes, vectors, general, mxcsr, memory }: VectorCase): Buffer {
+function encode({ bytes, vectors, mmx, general, mxcsr, memory }: VectorCase): Buffer {
   const record = Buffer.alloc(REQUEST_BYTES, 0x90);
   record.set(bytes, 0);
   record[bytes.length] = 0xc3;
@@ -40,6 +42,7 @@ function encode({ bytes, vectors, general, mxcsr, memory }: VectorCase): Buffer 
   record.writeUInt32LE(mxcsr, 560);
   record.writeUInt32LE(0, 564);
   record.set(memory, 568);
+  record.set(mmx, 632);
   return record;
 }
 function decodeState(record: Buffer): State {
@@ -50,6 +53,7 @@ function decodeState(record: Buffer): State {
     mxcsr: record.readUInt32LE(544),
     trap: record.readUInt32LE(548),
     memory: record.subarray(552, 616),
+    mmx: record.subarray(616, 680),
   };
 }
 
@@ -63,15 +67,17 @@ const machine = new TestMachine().longMode(3);
 machine.state.set64(LAYOUT.cr4, BigInt(CR4.PAE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.OSXSAVE));
 machine.state.set64(LAYOUT.xcr0, 7n);
 const ourVectors = new Uint8Array(machine.state.words.buffer, machine.state.base + LAYOUT.vectors, 512);
+const ourMmx = new Uint8Array(machine.state.words.buffer, machine.state.base + LAYOUT.x87Registers, 128);
 const ourMemory = machine.physical.bytes.subarray(
   machine.physical.offsetOf(MEMORY_AT),
   machine.physical.offsetOf(MEMORY_AT) + 64,
 );
 
-function runHere({ bytes, vectors, general, mxcsr, memory }: VectorCase): State {
+function runHere({ bytes, vectors, mmx, general, mxcsr, memory }: VectorCase): State {
   const { state, cpu } = machine;
   const instruction = decode(bytes, 0, bytes.length, 0n, 64);
   ourVectors.set(vectors);
+  for (let i = 0; i < 8; i++) ourMmx.set(mmx.subarray(8 * i, 8 * i + 8), 16 * i);
   ourMemory.set(memory);
   general.forEach((value, i) => state.setGpr(i, value));
   state.setGpr(6, BigInt(MEMORY_AT));
@@ -95,14 +101,18 @@ function runHere({ bytes, vectors, general, mxcsr, memory }: VectorCase): State 
     mxcsr: state.get32(LAYOUT.mxcsr),
     trap: result.kind === 'fault' ? result.vector : 0,
     memory: ourMemory.slice(),
+    mmx: Uint8Array.from({ length: 64 }, (_, i) => ourMmx[16 * (i >> 3) + (i & 7)]!),
   };
 }
+
+/** State, not lanes: `save.test.ts`. */
+const NOT_LANES: ReadonlySet<number> = new Set(Object.keys(SAVE_INSTRUCTIONS).map((name) => codeByName(name)!));
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /**
  * Where the host may rightly differ. The value of an approximation within its error bound is each maker's own choice
- * (SDM Vol. 2B, "RCPPS", "RSQRTPS"); they are judged by `approximations.test.ts`.
+ * (SDM Vol. 2B, "RCPPS", "RSQRTPS"); they are judged by `gates.test.ts`.
  */
 const VENDOR_CHOICE = /^(VEX_V)?R(sqrt|cp)[ps]s_/i;
 
@@ -119,10 +129,11 @@ function differences(one: VectorCase, ours: State, hosts: State): string[] {
     const at = 32 * i;
     compare(`ymm${i}`, hex(ours.vectors.subarray(at, at + 32)), hex(hosts.vectors.subarray(at, at + 32)));
   }
+  compare('mmx', hex(ours.mmx), hex(hosts.mmx));
   compare('memory', hex(ours.memory), hex(hosts.memory));
   if (found.length > 0) {
     const used = [0, 1, 2, 5, 9, 14].map((i) => `ymm${i}=${hex(one.vectors.subarray(32 * i, 32 * i + 32))}`);
-    found.push(`mxcsr before ${one.mxcsr.toString(16)}, memory ${hex(one.memory)}`, ...used);
+    found.push(`mxcsr before ${one.mxcsr.toString(16)}, memory ${hex(one.memory)}, mmx ${hex(one.mmx)}`, ...used);
   }
   return found;
 }
@@ -139,7 +150,7 @@ describe('vector instructions against the host processor', function () {
       execFileSync('gcc', ['-O1', '-Wall', '-Werror', '-o', program, source]);
       const random = new Random(20);
       const cases = [...SIMD_INSTRUCTIONS.keys()]
-        .filter((code) => !VENDOR_CHOICE.test(codeName(code)))
+        .filter((code) => !NOT_LANES.has(code) && !VENDOR_CHOICE.test(codeName(code)))
         .flatMap((code) => casesOf(code, CASES_OF_FORM, random));
       const hosts = runOnHost(program, cases);
       const wrong = new Map<string, string>();

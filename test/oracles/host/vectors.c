@@ -1,5 +1,5 @@
 /*
- * Executes single vector instructions natively: all of YMM0 to YMM15, MXCSR, RFLAGS and some general registers in, the same out.
+ * Executes single vector instructions natively: all of YMM0 to YMM15, MM0 to MM7, MXCSR, RFLAGS and some general registers in, the same out.
  *
  * Reads struct request records from standard input and writes a struct reply for each. A fault (SIGFPE for an unmasked
  * floating-point exception) is reported by its vector, with the registers as they were at that point. With the argument
@@ -21,6 +21,7 @@ struct state {
   uint64_t rax, rcx, rdx, flags;
   uint32_t mxcsr, trap;
   uint8_t memory[MEMORY_BYTES];
+  uint64_t mm[8];
 };
 struct request {
   uint8_t code[16];
@@ -40,6 +41,9 @@ __asm__(
     ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
     "vmovups \\n*32(%rdi), %ymm\\n\n"
     ".endr\n"
+    ".irp n,0,1,2,3,4,5,6,7\n"
+    "movq 616+\\n*8(%rdi), %mm\\n\n"
+    ".endr\n"
     "ldmxcsr 544(%rdi)\n"
     "pushq 536(%rdi); popfq\n"
     "mov 512(%rdi), %rax; mov 520(%rdi), %rcx; mov 528(%rdi), %rdx\n"
@@ -53,7 +57,10 @@ __asm__(
     ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
     "vmovups %ymm\\n, \\n*32(%rdi)\n"
     ".endr\n"
-    "vzeroupper\n"
+    ".irp n,0,1,2,3,4,5,6,7\n"
+    "movq %mm\\n, 616+\\n*8(%rdi)\n"
+    ".endr\n"
+    "emms; vzeroupper\n"
     "movl $0x1f80, -8(%rsp); ldmxcsr -8(%rsp)\n"
     "pop %rdi; pop %r12; pop %rbp; pop %rbx\n"
     "ret\n");

@@ -53,7 +53,7 @@ export const handleCpuid: ExitHandler = function* (hypervisor) {
   const leaf = state.gpr32(RAX);
   const subleaf = state.gpr32(RCX);
   yield CPUID_QUERY;
-  const answer = cpuid(hypervisor.cpu.features, leaf, subleaf);
+  const answer = cpuid(hypervisor.cpu.features, leaf, subleaf, state.get32(LAYOUT.xcr0));
   yield CPUID_FILTER;
   const { eax, ebx, ecx, edx } = filterCpuid(leaf, answer, guest.low('GUEST_CR4'));
   yield CPUID_WRITE;

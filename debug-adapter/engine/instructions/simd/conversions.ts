@@ -69,7 +69,24 @@ const singlesToHalves: Meaning = (d, _a, b: Vector, n, { immediate }) => {
     d.u16[i] = Number(convert(SINGLE, HALF, BigInt(b.u32[i]), { rounding, flush: 'never' }));
 };
 
+/** To the two integers of an MMX register. */
+const toPair =
+  (from: 'single' | 'double', truncating: boolean): Meaning =>
+  (d, a, b, _n, extra) => {
+    toIntegers(from, truncating)(d, a, b, from === 'single' ? 8 : 16, extra);
+  };
+const pairToSingles: Meaning = (d, a, b) => {
+  d.u64.set(a.u64);
+  for (let i = 0; i < 2; i++) d.u32[i] = Number(fromInteger(SINGLE, BigInt(b.i32[i])));
+};
+
 export const CONVERSIONS: Meanings = {
+  cvtpi2ps: pairToSingles,
+  cvtpi2pd: integersToDoubles,
+  cvtps2pi: toPair('single', false),
+  cvttps2pi: toPair('single', true),
+  cvtpd2pi: toPair('double', false),
+  cvttpd2pi: toPair('double', true),
   cvtps2dq: toIntegers('single', false),
   cvttps2dq: toIntegers('single', true),
   cvtpd2dq: toIntegers('double', false),

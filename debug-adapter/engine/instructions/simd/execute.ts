@@ -8,7 +8,8 @@ import { operandKind, operandRegister, readRegister, writeRegister } from '../..
 import type { DecodedInstruction } from '../../isa/decode.ts';
 import type { SystemInstruction } from '../system-instruction.ts';
 import type { VectorForm } from './forms.ts';
-import { requireAvx, requireSse } from './gates.ts';
+import { enterMmx, loadMmx, storeMmx } from './mmx.ts';
+import { requireAvx, requireMmx, requireSse } from './gates.ts';
 import { control } from './mxcsr.ts';
 import { Vector, VECTOR_BYTES, type Extra, type Meaning } from './vector.ts';
 
@@ -82,6 +83,7 @@ function loader(form: VectorForm, traits: Traits, index: number): Load {
     if (operandKind(instruction, index) === OpKind.Register) {
       const register = operandRegister(instruction, index);
       if (kind === 'vector') loadRegister(cpu, vectorNumber(register), into);
+      else if (kind === 'mmx') loadMmx(cpu.state, register, into);
       else {
         into.u64.fill(0n);
         into.u64[0] = BigInt.asUintN(bytes * 8, readRegister(cpu.state, register));
@@ -101,6 +103,7 @@ function storer(form: VectorForm, traits: Traits): (cpu: Cpu, instruction: Decod
   return (cpu, instruction) => {
     if (instruction.op0Kind === OpKind.Register) {
       if (kind === 'vector') storeRegister(cpu, vectorNumber(instruction.op0Register), d, bytes, form.vex);
+      else if (kind === 'mmx') storeMmx(cpu.state, instruction.op0Register, d);
       else writeRegister(cpu.state, instruction.op0Register, BigInt.asUintN(bytes * 8, d.u64[0]));
       return;
     }
@@ -141,7 +144,7 @@ export const comparison = { flags: 0 };
 
 /** The instruction. */
 export function bind(form: VectorForm, meaning: Meaning, traits: Traits): SystemInstruction {
-  const { operands, vex, length } = form;
+  const { operands, vex, length, mmx } = form;
   const count = operands.filter(({ kind }) => kind !== 'immediate').length;
   const fourth = count === 4;
   const last = fourth ? 2 : count - 1;
@@ -149,10 +152,14 @@ export function bind(form: VectorForm, meaning: Meaning, traits: Traits): System
   const loadB = loader(form, traits, last);
   const store = storer(form, traits);
   const destinationIsVector = operands[0].kind === 'vector';
+  const destinationIsMmx = operands[0].kind === 'mmx';
+  // A packed conversion to doubles leaves the x87 FPU alone unless it reads an MMX register.
+  const entersAlways = mmx && form.mnemonic !== 'cvtpi2pd';
   const extra: { -readonly [K in keyof Extra]: Extra[K] } = { immediate: 0, memory: false, vex, c };
   return (cpu, instruction) => {
     if (vex) requireAvx(cpu);
-    else requireSse(cpu);
+    else if (length !== 8) requireSse(cpu);
+    if (mmx) requireMmx(cpu);
     extra.immediate = instruction.immediateLo & 0xff;
     extra.memory = loadB(cpu, instruction, b);
     if (destinationIsVector) {
@@ -162,12 +169,16 @@ export function bind(form: VectorForm, meaning: Meaning, traits: Traits): System
         operandKind(instruction, first) === OpKind.Register ? vectorNumber(operandRegister(instruction, first)) : 0,
         a,
       );
-    } else d.u64.fill(0n);
+    } else {
+      d.u64.fill(0n);
+      if (destinationIsMmx && instruction.op0Kind === OpKind.Register) loadMmx(cpu.state, instruction.op0Register, a);
+    }
     loadRegister(cpu, fourth ? vectorNumber(instruction.op3Register) : 0, c);
     if (traits.float) beginMxcsr(cpu);
     meaning(d, a, b, length, extra);
     if (traits.float) commitMxcsr(cpu);
     if (traits.compares) cpu.state.arithmeticFlags = comparison.flags;
     else store(cpu, instruction);
+    if (entersAlways || (mmx && !extra.memory)) enterMmx(cpu.state);
   };
 }

@@ -3,10 +3,11 @@
  * is `vpaddb` and its operands are those three. So the legacy, VEX.128 and VEX.256 forms of an operation need one meaning.
  */
 import { Code } from 'iced-x86';
+import type { VectorLength } from './vector.ts';
 
 export interface OperandForm {
-  /** `vector`, `general`: a register; `memory`: memory only; `immediate`. The first two may also be memory where `memoryBytes` is set. */
-  readonly kind: 'vector' | 'general' | 'memory' | 'immediate';
+  /** `vector` (XMM, YMM), `mmx`, `general`: a register; `memory`: memory only; `immediate`. The first three may also be memory where `memoryBytes` is set. */
+  readonly kind: 'vector' | 'mmx' | 'general' | 'memory' | 'immediate';
   /** Bytes of the register; 0 where the operand is no register. */
   readonly bytes: number;
   /** Bytes in memory; 0 where it cannot be memory. */
@@ -20,7 +21,9 @@ export interface VectorForm {
   readonly mnemonic: string;
   readonly operands: readonly OperandForm[];
   /** The widest vector operand. */
-  readonly length: 16 | 32;
+  readonly length: VectorLength;
+  /** Whether an operand is an MMX register. */
+  readonly mmx: boolean;
 }
 
 const operand = (kind: OperandForm['kind'], bytes: number, memoryBytes: number): OperandForm => ({
@@ -33,6 +36,8 @@ function parseOperand(token: string): OperandForm | undefined {
   const bits = (text: string | undefined): number => (text === undefined ? 0 : Number(text) / 8);
   let match = /^([xy])mm(?:m(\d+))?$/.exec(token);
   if (match) return operand('vector', match[1] === 'x' ? 16 : 32, bits(match[2]));
+  match = /^mm(?:m(\d+))?$/.exec(token);
+  if (match) return operand('mmx', 8, bits(match[1]));
   match = /^r(32|64)(?:m(\d+))?$/.exec(token);
   if (match) return operand('general', bits(match[1]), bits(match[2]));
   match = /^rm(32|64)$/.exec(token);
@@ -48,9 +53,12 @@ function parse(name: string, code: number): VectorForm | undefined {
   if (!vex && /^(EVEX|XOP|D3NOW|MVEX)$/.test(mnemonic)) return undefined;
   const written = tokens.filter((token) => token !== '0F11');
   const operands = written.map(parseOperand).filter((found) => found !== undefined);
-  if (operands.length !== written.length || !operands.some(({ kind }) => kind === 'vector')) return undefined;
-  const length = operands.some(({ bytes }) => bytes === 32) ? 32 : 16;
-  return { code, vex, mnemonic: mnemonic.toLowerCase(), operands, length };
+  if (operands.length !== written.length || !operands.some(({ kind }) => kind === 'vector' || kind === 'mmx'))
+    return undefined;
+  const has = (kind: OperandForm['kind'], bytes: number): boolean =>
+    operands.some((found) => found.kind === kind && found.bytes === bytes);
+  const length = has('vector', 32) ? 32 : has('vector', 16) ? 16 : 8;
+  return { code, vex, mnemonic: mnemonic.toLowerCase(), operands, length, mmx: has('mmx', 8) };
 }
 
 const byMnemonic = new Map<string, VectorForm[]>();

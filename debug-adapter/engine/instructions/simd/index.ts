@@ -6,9 +6,11 @@ import { bind, type Traits } from './execute.ts';
 import { APPROXIMATIONS, FLOAT, FLOAT_COMPARES, FUSED_MULTIPLY_ADD } from './float.ts';
 import { formsOf, type VectorForm } from './forms.ts';
 import { INTEGER, SHIFTS } from './integer.ts';
-import { gather, maskedBytes, maskedLoad, maskedStore } from './masked.ts';
+import { gather, maskedBytes, maskedLoad, maskedMmxBytes, maskedStore } from './masked.ts';
+import { emptyMmx } from './mmx.ts';
 import { ALIGNED_MOVES, HALF_MOVES, MOVES, UNALIGNED_MOVES } from './moves.ts';
 import { PERMUTES_IN_LANE, SHUFFLES } from './shuffles.ts';
+import { SAVE_INSTRUCTIONS } from './save.ts';
 import { STATE_INSTRUCTIONS } from './state.ts';
 import { TESTS } from './tests.ts';
 import { textCompare } from './text.ts';
@@ -111,9 +113,12 @@ for (const [kinds, destination, indices] of GATHERS) {
   place(codeOf(`VEX_Vpgather${kinds}_${operands}`), gather(indexBytes, bytes, width, lanes));
   place(codeOf(`VEX_Vgather${float}_${operands}`), gather(indexBytes, bytes, width, lanes));
 }
+place(codeOf('Emms'), emptyMmx);
+place(codeOf('Maskmovq_rDI_mm_mm'), maskedMmxBytes);
 place(codeOf('Maskmovdqu_rDI_xmm_xmm'), maskedBytes(false));
 place(codeOf('VEX_Vmaskmovdqu_rDI_xmm_xmm'), maskedBytes(true));
-for (const [name, instruction] of Object.entries(STATE_INSTRUCTIONS)) place(codeOf(name), instruction);
+for (const [name, instruction] of Object.entries({ ...STATE_INSTRUCTIONS, ...SAVE_INSTRUCTIONS }))
+  place(codeOf(name), instruction);
 
 /** By iced `Code`. */
 export const SIMD_INSTRUCTIONS: ReadonlyMap<number, SystemInstruction> = table;

@@ -1,5 +1,5 @@
 /** Integer lane operations: the same thing done to each lane, whatever the vector's length. */
-import type { Meaning, Meanings, Vector } from './vector.ts';
+import { partBytes, type Meaning, type Meanings, type Vector } from './vector.ts';
 
 type LaneView = 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32';
 const LANE_BYTES = { u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4 } as const;
@@ -49,7 +49,7 @@ const saturated =
 const horizontal =
   (view: 'i16' | 'i32', f: (x: number, y: number) => number): Meaning =>
   (d, a, b, n) => {
-    const perPart = 16 / LANE_BYTES[view];
+    const perPart = partBytes(n) / LANE_BYTES[view];
     for (let part = 0; part < n / LANE_BYTES[view]; part += perPart)
       for (let i = 0; i < perPart / 2; i++) {
         d[view][part + i] = f(a[view][part + 2 * i], a[view][part + 2 * i + 1]);
@@ -61,7 +61,7 @@ const horizontal =
 const pack =
   (from: 'i16' | 'i32', to: 'i8' | 'u8' | 'i16' | 'u16', clampTo: (value: number) => number): Meaning =>
   (d, a, b, n) => {
-    const perPart = 16 / LANE_BYTES[from];
+    const perPart = partBytes(n) / LANE_BYTES[from];
     for (let part = 0; part < n / LANE_BYTES[from]; part += perPart)
       for (let i = 0; i < perPart; i++) {
         d[to][2 * part + i] = clampTo(a[from][part + i]);

@@ -6,7 +6,8 @@ import { linearAddress, readRegister, segmentName } from '../../cpu/operands.ts'
 import type { DecodedInstruction } from '../../isa/decode.ts';
 import type { SystemInstruction } from '../system-instruction.ts';
 import { loadRegister, storeRegister, vectorNumber } from './execute.ts';
-import { requireAvx, requireSse } from './gates.ts';
+import { requireAvx, requireMmx, requireSse } from './gates.ts';
+import { enterMmx, loadMmx } from './mmx.ts';
 import { Vector } from './vector.ts';
 
 type LaneBytes = 4 | 8;
@@ -85,13 +86,24 @@ export const maskedBytes =
     else requireSse(cpu);
     loadRegister(cpu, vectorNumber(instruction.op1Register), value);
     loadRegister(cpu, vectorNumber(instruction.op2Register), mask);
-    const offset = cpu.state.gpr(RDI);
-    const targets: [number, bigint][] = [];
-    for (let i = 0; i < 16; i++)
-      if (isSet(mask, i, 1)) targets.push([i, lane(cpu, instruction, offset + BigInt(i), 1, 'write')]);
-    for (const [, linear] of targets) cpu.checkWritable(linear, 1);
-    for (const [i, linear] of targets) cpu.writeLinear(linear, 1, BigInt(value.u8[i]));
+    storeBytes(cpu, instruction, 16);
   };
+/** MASKMOVQ: the same with MMX registers. */
+export const maskedMmxBytes: SystemInstruction = (cpu, instruction) => {
+  requireMmx(cpu);
+  loadMmx(cpu.state, instruction.op1Register, value);
+  loadMmx(cpu.state, instruction.op2Register, mask);
+  storeBytes(cpu, instruction, 8);
+  enterMmx(cpu.state);
+};
+function storeBytes(cpu: Cpu, instruction: DecodedInstruction, count: number): void {
+  const offset = cpu.state.gpr(RDI);
+  const targets: [number, bigint][] = [];
+  for (let i = 0; i < count; i++)
+    if (isSet(mask, i, 1)) targets.push([i, lane(cpu, instruction, offset + BigInt(i), 1, 'write')]);
+  for (const [, linear] of targets) cpu.checkWritable(linear, 1);
+  for (const [i, linear] of targets) cpu.writeLinear(linear, 1, BigInt(value.u8[i]));
+}
 
 /**
  * VGATHER and VPGATHER: one lane after the other, each done lane clears its mask, so that a fault in between can be resumed

@@ -1,8 +1,7 @@
 /** MXCSR while an instruction runs (SDM Vol. 1, "MXCSR Control and Status Register" 10.2.3). */
+import { MXCSR_RESET } from '../../cpu/xsave.ts';
+
 export const MXCSR = { IE: 1, DE: 2, ZE: 4, OE: 8, UE: 16, PE: 32, DAZ: 64, FTZ: 1 << 15 } as const;
-export const MXCSR_RESET = 0x1f80;
-/** Bits that exist: MXCSR_MASK of FXSAVE. */
-export const MXCSR_MASK = 0xffff;
 const FLAGS = 0x3f;
 const MASKS_SHIFT = 7;
 /** Exceptions found before computing: they hide those found after it (SDM Vol. 1, appendix E.4.2). */

@@ -1,5 +1,5 @@
 /** Lanes moved about: shuffles, unpacking, blends, broadcasts, insertion and extraction. */
-import type { Meaning, Meanings, Vector, VectorLength } from './vector.ts';
+import { partBytes, type Meaning, type Meanings, type Vector, type VectorLength } from './vector.ts';
 
 type View = 'u8' | 'u16' | 'u32' | 'u64';
 const LANE_BYTES = { u8: 1, u16: 2, u32: 4, u64: 8 } as const;
@@ -14,7 +14,7 @@ function move(view: View, d: Vector, to: number, source: Vector, from: number): 
 const unpack =
   (view: View, high: boolean): Meaning =>
   (d, a, b, n) => {
-    const perPart = 16 / LANE_BYTES[view];
+    const perPart = partBytes(n) / LANE_BYTES[view];
     for (let part = 0; part < n / LANE_BYTES[view]; part += perPart)
       for (let i = 0; i < perPart / 2; i++) {
         const from = part + i + (high ? perPart / 2 : 0);
@@ -34,9 +34,10 @@ const shuffleFour =
   };
 
 const shuffleBytes: Meaning = (d, a, b, n) => {
+  const part = partBytes(n);
   for (let i = 0; i < n; i++) {
     const control = b.u8[i];
-    d.u8[i] = (control & 0x80) !== 0 ? 0 : a.u8[(i & 16) + (control & 15)];
+    d.u8[i] = (control & 0x80) !== 0 ? 0 : a.u8[(i & 16) + (control & (part - 1))];
   }
 };
 const shuffleSingles: Meaning = (d, a, b, n, { immediate }) => {
@@ -48,10 +49,11 @@ const shuffleDoubles: Meaning = (d, a, b, n, { immediate }) => {
 };
 
 const alignRight: Meaning = (d, a, b, n, { immediate }) => {
-  for (let part = 0; part < n; part += 16)
-    for (let i = 0; i < 16; i++) {
+  const bytes = partBytes(n);
+  for (let part = 0; part < n; part += bytes)
+    for (let i = 0; i < bytes; i++) {
       const from = i + immediate;
-      d.u8[part + i] = from < 16 ? b.u8[part + from] : from < 32 ? a.u8[part + from - 16] : 0;
+      d.u8[part + i] = from < bytes ? b.u8[part + from] : from < 2 * bytes ? a.u8[part + from - bytes] : 0;
     }
 };
 
@@ -82,15 +84,15 @@ const broadcast128: Meaning = (d, _a, b) => {
 /** Replaces one lane of the first source. */
 const insert =
   (view: View): Meaning =>
-  (d, a, b, _n, { immediate }) => {
+  (d, a, b, n, { immediate }) => {
     d.u64.set(a.u64);
-    move(view, d, immediate & (16 / LANE_BYTES[view] - 1), b, 0);
+    move(view, d, immediate & (partBytes(n) / LANE_BYTES[view] - 1), b, 0);
   };
 const extract =
   (view: View): Meaning =>
-  (d, _a, b, _n, { immediate }) => {
+  (d, _a, b, n, { immediate }) => {
     d.u64.fill(0n);
-    move(view, d, 0, b, immediate & (16 / LANE_BYTES[view] - 1));
+    move(view, d, 0, b, immediate & (partBytes(n) / LANE_BYTES[view] - 1));
   };
 const insertSingle: Meaning = (d, a, b, _n, { immediate, memory }) => {
   const value = b.u32[memory ? 0 : immediate >> 6];
@@ -169,6 +171,7 @@ export const SHUFFLES: Meanings = {
   unpcklpd: unpack('u64', false),
   unpckhpd: unpack('u64', true),
   pshufd: shuffleFour('u32', 0),
+  pshufw: shuffleFour('u16', 0),
   pshuflw: shuffleFour('u16', 0),
   pshufhw: shuffleFour('u16', 4),
   pshufb: shuffleBytes,

@@ -14,8 +14,11 @@ export class Vector {
   readonly f64 = new Float64Array(this.u8.buffer);
 }
 
-/** Bytes of the vector length in force: 16 for legacy and VEX.128 forms, 32 for VEX.256. */
-export type VectorLength = 16 | 32;
+/** Bytes of the vector length in force: 8 for MMX registers alone, 16 for XMM registers, 32 where there is a YMM register. */
+export type VectorLength = 8 | 16 | 32;
+
+/** Bytes of the parts that shuffles, packs and horizontal operations stay within. */
+export const partBytes = (n: VectorLength): 8 | 16 => (n === 8 ? 8 : 16);
 
 /** What a meaning is given besides its lanes. */
 export interface Extra {
