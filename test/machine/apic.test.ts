@@ -214,3 +214,23 @@ describe('IA32_APIC_BASE', () => {
     });
   }
 });
+
+describe('CPUID', () => {
+  const exit = 'mov dx, 0xf4\nout dx, eax';
+  for (const [title, source, expected] of [
+    [
+      'has a local APIC, x2APIC and the TSC-deadline timer',
+      `mov eax, 1\ncpuid\nand ecx, 0x1200000\nand edx, 0x200\nlea eax, [ecx + edx]`,
+      0x120_0200,
+    ],
+    [
+      'hides the APIC while it is disabled',
+      'mov ecx, 0x1b\nrdmsr\nand ah, 0xf7\nwrmsr\nmov eax, 1\ncpuid\nmov eax, edx\nand eax, 0x200',
+      0,
+    ],
+    ['enumerates one processor', 'mov eax, 0xb\nmov ecx, 1\ncpuid\nmov eax, ecx\nshl eax, 8\nmov al, bl', 0x2_0101],
+    ['ends its levels', 'mov eax, 0xb\nmov ecx, 2\ncpuid\nmov eax, ecx\nshl eax, 8\nmov al, bl', 0x200],
+  ] as const)
+    for (const mode of ['bare', 'vm'] as const)
+      it(`${title}, mode ${mode}`, () => assert.equal(result(`${source}\n${exit}`, mode), expected));
+});

@@ -92,15 +92,34 @@ export function cpuid(features: CpuFeatures, eax: number, ecx: number, enabled =
   const beyond = requested > (extended ? MAX_EXTENDED : MAX_BASIC);
   const index = beyond ? MAX_BASIC : requested;
   if (index === 7 && ecx !== 0) return ABSENT;
+  if (index === 0xb) return features.has('x2APIC') ? topology(ecx & 0xff) : ABSENT;
   if (index === 0xd) return stateComponents(features, ecx >>> 0, enabled);
   return leaves.get(index) ?? ABSENT;
 }
+
+/**
+ * Leaf 0Bh, which comes with x2APIC (SDM Vol. 3A, "Detecting and Enabling x2APIC Mode" 10.12.1): the levels SMT (1) and core (2)
+ * with one logical processor each. EDX is its x2APIC id.
+ */
+const topology = (level: number): CpuidResult =>
+  level < 2 ? leaf(0, 1, level | ((level + 1) << 8)) : leaf(0, 0, level);
+
+const APIC = 1 << 9;
+const APIC_BASE_EN = 1 << 11;
+
+/** What a processor answers now: CPUID.1:EDX.APIC follows IA32_APIC_BASE bit 11. */
+export const withApicState = (cpu: Cpu, eax: number, result: CpuidResult): CpuidResult =>
+  eax !== 1 || (cpu.state.low(LAYOUT.apicBase) & APIC_BASE_EN) !== 0 ? result : { ...result, edx: result.edx & ~APIC };
 
 /** CPUID, the instruction: EAX and ECX in, four registers out. */
 export function executeCpuid(cpu: Cpu): void {
   const state = cpu.state;
   const leafNumber = state.gpr32(0);
-  const result = cpuid(cpu.features, leafNumber, state.gpr32(1), state.get32(LAYOUT.xcr0));
+  const result = withApicState(
+    cpu,
+    leafNumber,
+    cpuid(cpu.features, leafNumber, state.gpr32(1), state.get32(LAYOUT.xcr0)),
+  );
   const osxsave = leafNumber === 1 && (state.get32(LAYOUT.cr4) & CR4.OSXSAVE) !== 0 ? OSXSAVE : 0;
   state.setGpr32(0, result.eax);
   state.setGpr32(3, result.ebx);

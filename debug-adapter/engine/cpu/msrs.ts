@@ -136,8 +136,8 @@ export const MSRS: ReadonlyMap<number, MsrRow> = new Map<number, MsrRow>([
     0x6e0,
     {
       name: 'IA32_TSC_DEADLINE',
-      read: (cpu) => apicOf(cpu, 'IA32_TSC_DEADLINE').readDeadline(),
-      write: (cpu, value) => apicOf(cpu, 'IA32_TSC_DEADLINE').writeDeadline(value),
+      read: (cpu) => deadlineTimer(cpu).readDeadline(),
+      write: (cpu, value) => deadlineTimer(cpu).writeDeadline(value),
     },
   ],
   [0xc000_0080, { name: 'IA32_EFER', at: LAYOUT.efer, write: writeEfer }],
@@ -165,8 +165,9 @@ function adjustTimeStamp(cpu: Cpu, value: bigint): void {
   cpu.apic?.timeStampChanged();
 }
 
-function apicOf(cpu: Cpu, name: string): ApicPort {
-  return cpu.apic ?? refuse(name, 'the processor has no local APIC');
+function deadlineTimer(cpu: Cpu): ApicPort {
+  const apic = cpu.features.has('TSC-Deadline') ? cpu.apic : undefined;
+  return apic ?? refuse('IA32_TSC_DEADLINE', 'no TSC-deadline timer');
 }
 
 const APIC_BASE_BSP = 1n << 8n;
@@ -176,7 +177,7 @@ const APIC_BASE_RESERVED = 0x2ffn;
 
 /** Bits 11 and 10 choose the mode; which transitions fault: SDM Vol. 3A, "x2APIC States" 10.12.5. Bit 8 is read-only here. */
 function writeApicBase(cpu: Cpu, value: bigint): void {
-  const reserved = APIC_BASE_RESERVED | (cpu.apic === undefined ? APIC_BASE_EXTD : 0n);
+  const reserved = APIC_BASE_RESERVED | (cpu.apic !== undefined && cpu.features.has('x2APIC') ? 0n : APIC_BASE_EXTD);
   if ((value & reserved) !== 0n || value >> BigInt(cpu.physicalBits) !== 0n) refuse('IA32_APIC_BASE', 'reserved bits');
   const old = cpu.state.get64(LAYOUT.apicBase);
   const [enabled, extended] = [(value & APIC_BASE_EN) !== 0n, (value & APIC_BASE_EXTD) !== 0n];
