@@ -3,9 +3,8 @@
  * memory, user mode, and the registers given.
  */
 import type { CodeBits } from '../../debug-adapter/engine/base/program.ts';
+import { ARITHMETIC_FLAGS, DF } from '../../debug-adapter/engine/cpu/flags.ts';
 import type { SegmentName } from '../../debug-adapter/engine/cpu/layout.ts';
-
-export const PAGE = 4096;
 
 /** Linear memory a test may touch; the last pages can be read-only, or missing while the window goes on. */
 export interface Window {
@@ -63,6 +62,9 @@ export const DEFAULT_SEGMENTS: { readonly [B in CodeBits]: TestSegments } = {
   },
 };
 
+/** The flags that are set and compared: the six arithmetic ones and DF. */
+export const TESTED_FLAGS = ARITHMETIC_FLAGS | DF;
+
 /** What one instruction starts from. */
 export interface Setup {
   readonly bits: CodeBits;
@@ -71,7 +73,7 @@ export interface Setup {
   readonly codeAt: number;
   /** RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8..R15. */
   readonly gpr: readonly bigint[];
-  /** The six arithmetic flags and DF; bit 1 and IF are always set. */
+  /** `TESTED_FLAGS`; bit 1 and IF are always set. */
   readonly flags: number;
   readonly segments: TestSegments;
   /** Memory that differs from the pattern: linear address to byte. */

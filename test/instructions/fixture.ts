@@ -38,7 +38,7 @@ import {
 import { decodeSetup } from './compare.ts';
 import { undefinedFlags } from './undefined-flags.ts';
 
-export const GPR_NAMES = [
+const GPR_NAMES = [
   ...['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi'],
   ...['r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'],
 ];

@@ -7,7 +7,16 @@ import type { CodeBits } from '../../debug-adapter/engine/base/program.ts';
 import { decode, type DecodedInstruction } from '../../debug-adapter/engine/isa/decode.ts';
 import { mnemonicOf } from '../../debug-adapter/engine/isa/codes.ts';
 import { registerInfo } from '../../debug-adapter/engine/isa/registers.ts';
-import { CODE, CODE_OFFSET, DATA, DEFAULT_SEGMENTS, STACK, type Setup, type TestSegments } from './environment.ts';
+import {
+  CODE,
+  CODE_OFFSET,
+  DATA,
+  DEFAULT_SEGMENTS,
+  STACK,
+  TESTED_FLAGS,
+  type Setup,
+  type TestSegments,
+} from './environment.ts';
 import { executedBy } from './handler-of.ts';
 import { resultUndefined } from './undefined-flags.ts';
 
@@ -15,7 +24,7 @@ const RSP = 4;
 const RBP = 5;
 
 /** A small generator of pseudo-random 32-bit numbers (mulberry32). */
-export function randomFrom(seed: number): (below: number) => number {
+function randomFrom(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
     state = (state + 0x6d2b_79f5) | 0;
@@ -218,7 +227,7 @@ function draw(
     code: Uint8Array.from(code.slice(0, d.length)),
     codeAt: CODE.at + CODE_OFFSET,
     gpr,
-    flags: random(0x1000) & 0xcd5 & ~0x100,
+    flags: random(0x1000) & TESTED_FLAGS,
     segments,
     cells: new Map(),
   };

@@ -16,6 +16,7 @@ import {
   patternOf,
   RIP_OF,
   SEGMENT_ORDER,
+  TESTED_FLAGS,
   WINDOWS,
   type Outcome,
   type Setup,
@@ -32,9 +33,6 @@ const USER_READ = 0x5n;
 const NO_EXECUTE = 1n << 63n;
 const LARGE_REGION = 0x20_0000;
 
-/** The six arithmetic flags and DF. */
-const TESTED_FLAGS = 0xcd5;
-const TF = 1 << 8;
 const PAGE_FAULT = 14;
 const ALWAYS_SET = 0x202;
 
@@ -152,7 +150,7 @@ export class Rig {
       fault: faultOf(stop),
       gpr: Array.from({ length: 16 }, (_, index) => state.gpr(index)),
       rip: state.rip,
-      flags: state.rflags & TESTED_FLAGS & ~TF,
+      flags: state.rflags & TESTED_FLAGS,
       memory: this.takeChanges(setup),
     };
     return outcome;

@@ -17,6 +17,7 @@ import {
   patternOf,
   RIP_OF,
   SEGMENT_ORDER,
+  TESTED_FLAGS,
   WINDOWS,
   type Outcome,
   type Setup,
@@ -30,9 +31,6 @@ const CELL_BYTES = 8;
 const MOST_STEPS = 100_000;
 const DEBUG_TRAP = 1;
 const PAGE_FAULT = 14;
-const TF = 1 << 8;
-/** The six arithmetic flags and DF. */
-export const TESTED_FLAGS = 0xcd5;
 
 /** Makes the suite it is called in need the host processor: see `requireTool`. */
 export function requireHost(): void {
@@ -106,7 +104,7 @@ function decode(output: Buffer, setups: readonly Setup[]): Outcome[] {
     const trap = output.readUInt32LE(at);
     const gpr = Array.from({ length: 16 }, (_, i) => output.readBigUInt64LE(at + 16 + 8 * i));
     const rip = output.readBigUInt64LE(at + 144);
-    const flags = Number(output.readBigUInt64LE(at + 152)) & TESTED_FLAGS & ~TF;
+    const flags = Number(output.readBigUInt64LE(at + 152)) & TESTED_FLAGS;
     const fault =
       trap === DEBUG_TRAP
         ? undefined
