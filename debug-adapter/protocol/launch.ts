@@ -10,6 +10,11 @@ export interface LaunchAttributes {
   readonly mode?: LaunchMode;
   /** Guest memory: `"64M"`, `"1G"`, `"512K"`, or a number of MiB. Default 64M. */
   readonly memory?: string | number;
+  /**
+   * The simulated processor: a preset (`minimal`, `baseline`, `haswell`, `skylake-server`, `full`) with single CPUID features
+   * switched: `{ "preset": "haswell", "features": { "BMI2": false } }`. Default `full`.
+   */
+  readonly cpu?: { readonly preset?: string; readonly features?: Readonly<Record<string, boolean>> };
   /** Stop before the first instruction. Default true. */
   readonly stopOnEntry?: boolean;
   /** Names defined before the first source line, as `%define NAME VALUE`. */
@@ -35,6 +40,7 @@ export const LAUNCH_ATTRIBUTES = {
   program: 'string',
   mode: 'string',
   memory: 'string or number',
+  cpu: 'object with options',
   stopOnEntry: 'boolean',
   defines: 'object',
   includePaths: 'array of strings',

@@ -1,6 +1,6 @@
 /** Checks what a launch configuration says before anything is built from it. */
-import { EXIT_NAMES, MAX_MEMORY_BYTES } from '../engine/index.ts';
-import type { ExitName, MachineMode } from '../engine/index.ts';
+import { chooseFeatures, CPU_PRESETS, EXIT_NAMES, FEATURE_NAMES, MAX_MEMORY_BYTES } from '../engine/index.ts';
+import type { CpuChoice, CpuPreset, ExitName, FeatureName, MachineMode } from '../engine/index.ts';
 import { didYouMean, nearestName } from '../debugger/nearest.ts';
 import { EXIT_FILTER_PREFIX, filterOfExit } from '../debugger/stop-filters.ts';
 import { UserError } from '../debugger/user-error.ts';
@@ -20,6 +20,7 @@ export interface LaunchRequest {
   /** Undefined: `bare` where the program executes VMXON itself, else `vm`. */
   readonly mode: MachineMode | undefined;
   readonly memoryBytes: number;
+  readonly cpu: CpuChoice;
   readonly stopOnEntry: boolean;
   readonly defines: Readonly<Record<string, string>>;
   readonly includePaths: readonly string[];
@@ -37,6 +38,7 @@ const CHECKS: Readonly<Record<(typeof LAUNCH_ATTRIBUTES)[keyof LaunchAttributes]
   string: (value) => typeof value === 'string',
   boolean: (value) => typeof value === 'boolean',
   object: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'object with options': (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
   'string or number': (value) => typeof value === 'string' || typeof value === 'number',
   'array of strings': (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
 };
@@ -70,6 +72,7 @@ export function readLaunchArguments(raw: Readonly<Record<string, unknown>>): Lau
     program: attributes.program,
     mode: attributes.mode === undefined ? undefined : modeOf(attributes.mode),
     memoryBytes: memoryBytesOf(attributes.memory ?? DEFAULT_MEMORY),
+    cpu: cpuOf(attributes.cpu ?? {}),
     stopOnEntry: attributes.stopOnEntry ?? true,
     defines: Object.fromEntries(Object.entries(attributes.defines ?? {}).map(([name, value]) => [name, `${value}`])),
     includePaths: attributes.includePaths ?? [],
@@ -88,6 +91,40 @@ export function modeOf(mode: string): MachineMode {
     );
   }
   return found;
+}
+
+const quoted = (names: readonly string[]): string => names.map((each) => `"${each}"`).join(', ');
+
+/** Presets and features by name, and whether they can be had together. */
+function cpuOf(cpu: Readonly<Record<string, unknown>>): CpuChoice {
+  for (const name of Object.keys(cpu))
+    if (name !== 'preset' && name !== 'features')
+      throw new UserError(`Launch attribute "cpu" has an option "${name}"; it takes "preset" and "features".`);
+  const { preset, features = {} } = cpu;
+  const presets = Object.keys(CPU_PRESETS);
+  if (preset !== undefined && (typeof preset !== 'string' || !presets.includes(preset)))
+    throw new UserError(
+      `Launch attribute "cpu" has the preset ${JSON.stringify(preset)}; there are ${quoted(presets)}.${typeof preset === 'string' ? didYouMean(preset, presets) : ''}`,
+    );
+  if (!CHECKS['object'](features))
+    throw new UserError('Launch attribute "cpu": write "features" as an object such as { "BMI2": false }.');
+  for (const [name, on] of Object.entries(features as object)) {
+    if (!(FEATURE_NAMES as readonly string[]).includes(name))
+      throw new UserError(
+        `Launch attribute "cpu" names the feature "${name}", which is unknown.${didYouMean(name, FEATURE_NAMES)}`,
+      );
+    if (typeof on !== 'boolean')
+      throw new UserError(
+        `Launch attribute "cpu": feature "${name}" must be true or false, not ${JSON.stringify(on)}.`,
+      );
+  }
+  const choice: CpuChoice = {
+    ...(preset === undefined ? {} : { preset: preset as CpuPreset }),
+    features: features as Partial<Record<FeatureName, boolean>>,
+  };
+  const chosen = chooseFeatures(choice);
+  if ('problem' in chosen) throw new UserError(`Launch attribute "cpu": ${chosen.problem}`);
+  return choice;
 }
 
 function memoryBytesOf(memory: string | number): number {

@@ -1,7 +1,7 @@
 /** What one launch makes: the machine with everything the debugger knows about its program. */
 import path from 'node:path';
-import { createMachine } from '../engine/index.ts';
-import type { ConsoleSource, Diagnostic, Machine, MachineMode, MachineOptions } from '../engine/index.ts';
+import { chooseFeatures, createMachine } from '../engine/index.ts';
+import type { ConsoleSource, CpuChoice, Diagnostic, Machine, MachineMode, MachineOptions } from '../engine/index.ts';
 import { BreakpointRegistry } from '../debugger/breakpoints.ts';
 import { stackFrames } from '../debugger/stack.ts';
 import type { Frame } from '../debugger/stack.ts';
@@ -39,10 +39,12 @@ export class Target {
     this.warnings = warnings;
     this.mode = launch.mode ?? (ownsMachine(program) ? 'bare' : DEFAULT_MODE);
     this.symbols = new SymbolTable(program);
+    checkVirtualization(this.mode, launch.cpu);
     this.machine = madeMachine({
       program,
       mode: this.mode,
       memoryBytes: launch.memoryBytes,
+      cpu: launch.cpu,
       onConsole: events.onConsole,
     });
     this.breakpoints = new BreakpointRegistry(this.symbols);
@@ -88,4 +90,13 @@ function madeMachine(options: MachineOptions): Machine {
       `This computer has no room for a machine with ${formatMemorySize(options.memoryBytes)} of memory: lower "memory".`,
     );
   }
+}
+
+/** The built-in hypervisor needs what the chosen processor may lack. */
+function checkVirtualization(mode: MachineMode, cpu: CpuChoice): void {
+  const chosen = chooseFeatures(cpu);
+  if (mode === 'vm' && 'features' in chosen && !chosen.features.has('VMX'))
+    throw new UserError(
+      'Launch attribute "cpu": mode "vm" needs the feature VMX; turn it on, or write "mode": "bare".',
+    );
 }

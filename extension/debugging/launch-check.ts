@@ -24,6 +24,7 @@ const IS_KIND: Readonly<Record<ValueKind, (value: unknown) => boolean>> = {
   'string or number': (value) => typeof value === 'string' || typeof value === 'number',
   object: (value) =>
     isRecord(value) && Object.values(value).every((each) => typeof each === 'string' || typeof each === 'number'),
+  'object with options': isRecord,
   'array of strings': (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
 };
 
@@ -32,6 +33,7 @@ const KIND_IN_WORDS: Readonly<Record<ValueKind, string>> = {
   boolean: 'true or false',
   'string or number': 'a string or a number',
   object: 'an object of strings and numbers, such as { "FAULT": 3 }',
+  'object with options': 'an object such as { "preset": "haswell" }',
   'array of strings': 'an array of strings',
 };
 

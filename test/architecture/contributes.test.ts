@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { CPU_PRESETS } from '../../debug-adapter/engine/cpu/features.ts';
 import { COMMANDS, DEBUG_TYPE, LANGUAGE_ID, VIEWS } from '../../debug-adapter/protocol/ids.ts';
 import { DEFAULT_MEMORY, DEFAULT_MODE, LAUNCH_ATTRIBUTES, LAUNCH_MODES } from '../../debug-adapter/protocol/launch.ts';
 import { manifest } from '../../scripts/lib/manifest.ts';
@@ -7,6 +8,7 @@ interface Property {
   readonly type?: string;
   readonly anyOf?: readonly { readonly type: string }[];
   readonly enum?: readonly string[];
+  readonly properties?: Readonly<Record<string, Property>>;
   readonly default?: unknown;
   readonly markdownDescription?: string;
 }
@@ -37,7 +39,8 @@ const contributes = (): Contributes => manifest().contributes as unknown as Cont
 const sorted = (values: Iterable<string>): string[] => [...new Set(values)].sort();
 
 /** How the protocol would name the kind of value a schema takes. */
-function kindOf({ type, anyOf }: Property): string {
+function kindOf({ type, anyOf, properties }: Property): string {
+  if (properties !== undefined) return 'object with options';
   if (type === 'array') return 'array of strings';
   return (
     type ??
@@ -92,6 +95,7 @@ describe('architecture: package.json and the protocol say the same', () => {
     assert.deepEqual(sorted(properties['mode']?.enum ?? []), sorted(LAUNCH_MODES));
     assert.equal(properties['mode']?.default, DEFAULT_MODE);
     assert.equal(properties['memory']?.default, DEFAULT_MEMORY);
+    assert.deepEqual(properties['cpu']?.properties?.['preset']?.enum, Object.keys(CPU_PRESETS));
   });
 
   it('offers configurations the adapter accepts', () => {

@@ -3,7 +3,7 @@ import { CR0, VMX_NON_ROOT } from '../../debug-adapter/engine/cpu/control-bits.t
 import { NT, VM } from '../../debug-adapter/engine/cpu/flags.ts';
 import { GP, NP, SS_FAULT, TS } from '../../debug-adapter/engine/cpu/guest-fault.ts';
 import { LAYOUT } from '../../debug-adapter/engine/cpu/layout.ts';
-import { CODE, descriptor, GDT, IDT, SEL, TestMachine, TSS, type Result } from './harness.ts';
+import { CODE, descriptor, gate, GDT, IDT, SEL, TestMachine, TSS, type Result } from './harness.ts';
 
 const NEW = SEL.free;
 const GATE = SEL.free + 8;
@@ -113,10 +113,14 @@ describe('hardware task switches', () => {
     assert.equal(machine.state.cpl, 3);
   });
 
-  it('the T bit of the new TSS leaves BT pending', () => {
+  it('the T bit of the new TSS traps before its first instruction, with DR6.BT', () => {
     const machine = withTask({ 100: 1 });
+    machine.write(IDT + 8, gate(SEL.code0, 0xd000, 0x8e));
     machine.execute(jump(NEW));
-    assert.notEqual(machine.state.get64(LAYOUT.pendingDebug) & (1n << 15n), 0n);
+    assert.equal(machine.cpu.pendingBoundary(), 'delivered');
+    assert.equal(machine.state.rip, 0xd000n);
+    assert.equal(machine.stack(1, 4)[0], BigInt(NEW_EIP));
+    assert.equal(machine.state.get64(LAYOUT.dr6) & 0xf000n, 0x8000n);
   });
 
   it('local breakpoints end with the task', () => {

@@ -111,6 +111,17 @@ describe('bad input', function () {
     }
   });
 
+  const PROCESSORS: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [
+    ['of an unknown preset', { preset: 'haswel' }, /preset "haswel".*Did you mean "haswell"\?/],
+    ['with an unknown option', { presets: 'haswell' }, /an option "presets"/],
+    ['with an unknown feature', { features: { BMI3: true } }, /"BMI3", which is unknown.*Did you mean "BMI/],
+    ['with a feature neither on nor off', { features: { BMI2: 1 } }, /"BMI2" must be true or false, not 1/],
+    ['with a feature nobody built', { features: { AVX512F: true } }, /AVX512F cannot be turned on/],
+    ['without VMX for mode vm', { features: { VMX: false } }, /mode "vm" needs the feature VMX/],
+  ];
+  for (const [title, cpu, message] of PROCESSORS)
+    it(`a processor ${title}`, () => refused({ program: HELLO, mode: 'vm', cpu }, message));
+
   it('a guest larger than memory', () =>
     refused(
       { program: file('big.asm', 'org 100000h\nbits 32\nstart: hlt\nbuffer: times 3000000 db 1\n'), memory: '2M' },

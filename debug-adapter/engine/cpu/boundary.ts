@@ -9,6 +9,7 @@ import {
   BLOCKING_BY_NMI,
   BLOCKING_BY_STI,
   DR6_BS,
+  DR6_BT,
   VMX_NON_ROOT,
 } from './control-bits.ts';
 import { IF, RF, TF } from './flags.ts';
@@ -112,7 +113,7 @@ function arm(state: CpuState, retired: number): void {
 
 function debugTrap(cpu: Cpu): boolean {
   const state = cpu.state;
-  if ((state.low(LAYOUT.pendingDebug) & (DR6_BS | (1 << 12))) === 0) return false;
+  if ((state.low(LAYOUT.pendingDebug) & (DR6_BS | DR6_BT | (1 << 12))) === 0) return false;
   if ((state.get32(LAYOUT.interruptibility) & BLOCKING_BY_MOV_SS) !== 0) return false;
   wake(state);
   cpu.deliver({
@@ -120,7 +121,8 @@ function debugTrap(cpu: Cpu): boolean {
     type: 'hardware-exception',
     errorCode: undefined,
     instructionBytes: 0,
-    because: 'single step: RFLAGS.TF',
+    because:
+      (state.low(LAYOUT.pendingDebug) & DR6_BT) !== 0 ? 'task switch: T flag of the new TSS' : 'single step: RFLAGS.TF',
   });
   return true;
 }

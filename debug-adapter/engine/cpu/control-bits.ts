@@ -59,4 +59,5 @@ export const VMX_NON_ROOT = 2;
 /** DR6: bits that read as ones, and the causes (SDM Vol. 3B, "Debug Status Register (DR6)" 17.2.3). */
 export const DR6_FIXED = 0xffff_0ff0;
 export const DR6_BS = 1 << 14;
+export const DR6_BT = 1 << 15;
 export const DR7_FIXED = 0x400;

@@ -3,7 +3,7 @@
  * table 7-1, "Task Linking" 7.4). A fault before the commit is the old task's, one behind it the new task's.
  */
 import type { Cpu } from './context.ts';
-import { CR0, CR4 } from './control-bits.ts';
+import { CR0, CR4, DR6_BT } from './control-bits.ts';
 import { loadPdptes } from './control-registers.ts';
 import { NT, VM } from './flags.ts';
 import { GP, NP, raise, TS } from './guest-fault.ts';
@@ -42,8 +42,6 @@ const TSS_16 = { bytes: 2, eip: 14, eflags: 16, gpr: 18, segments: 34, segmentCo
 const CR3_AT = 28n;
 const TRAP_AT = 100n;
 const SAVED_SEGMENTS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'] as const satisfies readonly SegmentName[];
-/** Pending debug exceptions: BT, as in DR6. */
-const DR6_BT = 1n << 15n;
 /** L0 to L3 and LE: local breakpoints belong to the task. */
 const DR7_LOCAL = 0x155n;
 
@@ -153,7 +151,7 @@ export function switchTask(cpu: Cpu, to: Switch): void {
 
   loadSegments(cpu, task, ext);
   if (task.trap) {
-    state.set64(LAYOUT.pendingDebug, state.get64(LAYOUT.pendingDebug) | DR6_BT);
+    state.set64(LAYOUT.pendingDebug, state.get64(LAYOUT.pendingDebug) | BigInt(DR6_BT));
     cpu.requestAttention();
   }
   if (to.errorCode !== undefined) {
