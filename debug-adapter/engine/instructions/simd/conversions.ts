@@ -17,7 +17,7 @@ const toIntegers =
     }
   };
 /** A scalar to a general register, whose width `vector.ts` cannot know: `bits` comes from the form. */
-export const toGeneral =
+const toGeneral =
   (from: 'single' | 'double', truncating: boolean, bits: 32 | 64): Meaning =>
   (d, _a, b) => {
     const rounding = truncating ? ROUND.truncate : control.rounding;
@@ -27,7 +27,7 @@ export const toGeneral =
         : toInteger(DOUBLE, b.u64[0], bits, rounding);
   };
 /** A general register or memory integer to a scalar. */
-export const fromGeneral =
+const fromGeneral =
   (to: 'single' | 'double', bits: 32 | 64): Meaning =>
   (d, a, b) => {
     const value = bits === 32 ? BigInt(b.i32[0]) : b.i64[0];

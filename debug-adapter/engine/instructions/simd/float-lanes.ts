@@ -139,17 +139,9 @@ function slow(format: Format, operation: Operation, x: bigint, y: bigint): bigin
 }
 
 /** d[to] = a[i] op b[j]; the square root is b[j]'s. */
-export type LaneOperation = (
-  operation: Operation,
-  d: Vector,
-  to: number,
-  a: Vector,
-  i: number,
-  b: Vector,
-  j: number,
-) => void;
+type LaneOperation = (operation: Operation, d: Vector, to: number, a: Vector, i: number, b: Vector, j: number) => void;
 
-export const doubleLane: LaneOperation = (operation, d, to, a, i, b, j) => {
+const doubleLane: LaneOperation = (operation, d, to, a, i, b, j) => {
   if (control.rounding === ROUND.nearest) {
     const x = operation === 'sqrt' ? 0 : a.f64[i];
     const result = fastDouble(operation, x, b.f64[j]);
@@ -161,7 +153,7 @@ export const doubleLane: LaneOperation = (operation, d, to, a, i, b, j) => {
   d.u64[to] = slow(DOUBLE, operation, a.u64[i], b.u64[j]);
 };
 
-export const singleLane: LaneOperation = (operation, d, to, a, i, b, j) => {
+const singleLane: LaneOperation = (operation, d, to, a, i, b, j) => {
   if (control.rounding === ROUND.nearest) {
     const x = operation === 'sqrt' ? 0 : a.f32[i];
     const result = fastSingle(operation, x, b.f32[j]);

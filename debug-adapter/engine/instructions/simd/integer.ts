@@ -86,10 +86,10 @@ const logic =
   (d, a, b, n) => {
     for (let i = 0; i < n / 4; i++) d.i32[i] = f(a.i32[i], b.i32[i]);
   };
-export const and = logic((x, y) => x & y);
-export const andNot = logic((x, y) => ~x & y);
-export const or = logic((x, y) => x | y);
-export const exclusiveOr = logic((x, y) => x ^ y);
+const and = logic((x, y) => x & y);
+const andNot = logic((x, y) => ~x & y);
+const or = logic((x, y) => x | y);
+const exclusiveOr = logic((x, y) => x ^ y);
 
 const addProducts: Meaning = (d, a, b, n) => {
   for (let i = 0; i < n / 4; i++) d.i32[i] = (a.i16[2 * i] * b.i16[2 * i] + a.i16[2 * i + 1] * b.i16[2 * i + 1]) | 0;

@@ -12,7 +12,7 @@ export const ROUND = { nearest: 0, down: 1, up: 2, truncate: 3 } as const;
 export type Rounding = 0 | 1 | 2 | 3;
 
 /** Control bits in force and the exceptions raised so far by the instruction that runs. */
-export class FloatControl {
+class FloatControl {
   rounding: Rounding = ROUND.nearest;
   daz = false;
   ftz = false;

@@ -30,7 +30,7 @@ interface Number_ {
 const one = (shift: number): bigint => 1n << BigInt(shift);
 
 /** Takes a pattern apart. Denormals count as zeros under DAZ, unless `keepDenormals`. */
-export function unpack(format: Format, bits: bigint, keepDenormals = false): Number_ {
+function unpack(format: Format, bits: bigint, keepDenormals = false): Number_ {
   const { fraction, top, bias } = format;
   const sign = bits >> BigInt(format.bits - 1) !== 0n;
   const biased = Number(bits >> BigInt(fraction)) & top;
@@ -44,14 +44,14 @@ export function unpack(format: Format, bits: bigint, keepDenormals = false): Num
   return { bits, sign, kind: 'finite', sig, exp: Math.max(biased, 1) - bias - fraction, denormal };
 }
 
-export const isNaNKind = (x: Number_): boolean => x.kind === 'quiet' || x.kind === 'signaling';
+const isNaNKind = (x: Number_): boolean => x.kind === 'quiet' || x.kind === 'signaling';
 const signBit = (format: Format, sign: boolean): bigint => (sign ? one(format.bits - 1) : 0n);
-export const zero = (format: Format, sign: boolean): bigint => signBit(format, sign);
-export const infinity = (format: Format, sign: boolean): bigint =>
+const zero = (format: Format, sign: boolean): bigint => signBit(format, sign);
+const infinity = (format: Format, sign: boolean): bigint =>
   signBit(format, sign) | (BigInt(format.top) << BigInt(format.fraction));
 /** QNaN floating-point indefinite. */
-export const indefinite = (format: Format): bigint => infinity(format, true) | one(format.fraction - 1);
-export const quieted = (format: Format, bits: bigint): bigint => bits | one(format.fraction - 1);
+const indefinite = (format: Format): bigint => infinity(format, true) | one(format.fraction - 1);
+const quieted = (format: Format, bits: bigint): bigint => bits | one(format.fraction - 1);
 
 function bitLength(value: bigint): number {
   const digits = value.toString(16);
@@ -71,7 +71,7 @@ interface Rounded {
 }
 
 /** Rounds sig (and, with `sticky`, a bit more than that) to a multiple of 2^shift; gives the multiple. */
-export function roundShift(sig: bigint, shift: number, sticky: boolean, sign: boolean, rounding: Rounding): Rounded {
+function roundShift(sig: bigint, shift: number, sticky: boolean, sign: boolean, rounding: Rounding): Rounded {
   if (shift <= 0) {
     if (sticky) throw new Error('Invariant broken: too few bits to round');
     return { sig: sig << BigInt(-shift), exact: true };
@@ -89,7 +89,7 @@ export function roundShift(sig: bigint, shift: number, sticky: boolean, sign: bo
 export type Flush = 'as FTZ says' | 'never';
 
 /** Rounds (sig + sticky) * 2^exp, sig > 0, to a pattern, raising OE, UE and PE. */
-export function pack(
+function pack(
   format: Format,
   sign: boolean,
   sig: bigint,
