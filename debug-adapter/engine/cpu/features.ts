@@ -23,7 +23,7 @@ interface FeatureRow {
 }
 
 export const FEATURES = {
-  FPU: { word: '1.edx', bit: 0, iced: ['FPU', 'FPU287', 'FPU387'], built: false },
+  FPU: { word: '1.edx', bit: 0, iced: ['FPU', 'FPU287', 'FPU387'] },
   DE: { word: '1.edx', bit: 2, cr4: CR4.DE },
   PSE: { word: '1.edx', bit: 3, cr4: CR4.PSE },
   TSC: { word: '1.edx', bit: 4, iced: ['TSC'], cr4: CR4.TSD },

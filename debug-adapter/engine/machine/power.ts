@@ -14,6 +14,7 @@ import { DEFERRED_INSTRUCTIONS } from '../instructions/deferred.ts';
 import { SIMD_INSTRUCTIONS } from '../instructions/simd/index.ts';
 import { SYSTEM_INSTRUCTIONS } from '../instructions/system/index.ts';
 import type { SystemInstruction } from '../instructions/system-instruction.ts';
+import { X87_INSTRUCTIONS } from '../instructions/x87/index.ts';
 import { buildFirmwareImage } from '../loader/firmware/image.ts';
 import { PAGE_BYTES, PhysicalMemory, type MemoryMappedBus } from '../memory/physical.ts';
 import { Tlb } from '../memory/tlb.ts';
@@ -29,6 +30,7 @@ const INSTRUCTIONS: ReadonlyMap<number, SystemInstruction> = new Map([
   ...VMX_INSTRUCTIONS,
   ...DEFERRED_INSTRUCTIONS,
   ...SIMD_INSTRUCTIONS,
+  ...X87_INSTRUCTIONS,
 ]);
 
 export interface PowerOptions {

@@ -1,9 +1,8 @@
 /** BOUND ENTER XLAT CMPXCHG8B CMPXCHG16B, POP to memory, the undefined opcodes, and instructions without visible effect here. */
 import { Code } from 'iced-x86';
 import type { Cpu } from '../../cpu/context.ts';
-import { CR0 } from '../../cpu/control-bits.ts';
 import { ZF } from '../../cpu/flags.ts';
-import { BR, GP, GuestFault, NM, raise } from '../../cpu/guest-fault.ts';
+import { BR, GP, GuestFault, raise } from '../../cpu/guest-fault.ts';
 import { LAYOUT } from '../../cpu/layout.ts';
 import { MASK_32, MASK_64, Stack } from '../../cpu/stack.ts';
 import { signExtend } from '../../cpu/operands.ts';
@@ -122,12 +121,6 @@ const popMemory =
 
 const pause: SystemInstruction = (cpu, instruction) => intercept(cpu, { kind: 'pause' }, instruction);
 
-/** x87 is not there to wait for; only the task-switched check remains. */
-const wait: SystemInstruction = (cpu) => {
-  const cr0 = cpu.state.get32(LAYOUT.cr0);
-  if ((cr0 & CR0.MP) !== 0 && (cr0 & CR0.TS) !== 0) throw new GuestFault(NM, undefined, 'WAIT with CR0.MP and CR0.TS');
-};
-
 const unsupported =
   (because: string): SystemInstruction =>
   () =>
@@ -161,7 +154,6 @@ export const MISCELLANEOUS: readonly Form[] = [
   [Code.Cmpxchg16b_m128, cmpxchg16b],
   ...pops,
   [Code.Pause, pause],
-  [Code.Wait, wait],
   [Code.Rsm, rsm],
   ...forms(
     [
