@@ -10,8 +10,10 @@ const stopOf = (body: () => unknown): string => {
   try {
     body();
   } catch (thrown) {
-    if (thrown instanceof MachineStop) return thrown.what;
-    throw thrown;
+    if (!(thrown instanceof MachineStop)) throw thrown;
+    const { what, nowhere } = thrown;
+    if (nowhere === undefined) return what;
+    return `${what}: ${nowhere.access} of ${nowhere.address.toString(16).toUpperCase()}h`;
   }
   return assert.fail('nothing stopped');
 };
@@ -73,9 +75,9 @@ describe('hypervisor: waiting and stopping', () => {
   /** Guest and the name that its exit stops the machine with. */
   const STOPS: readonly (readonly [title: string, bits: Bits, source: string, what: RegExp])[] = [
     ['a port without a device', 32, 'mov dx, 666h\nout dx, al', /^OUT to port 666h/],
-    ['a read of nothing', 32, 'mov al, [0FEF00000h]', /^read of GPA 0FEF00000h, where the guest has neither/],
-    ['a write to nothing', 32, 'mov [7F000000h], al', /^write to GPA 7F000000h/],
-    ['a jump into nothing', 32, 'mov eax, 7F000000h\njmp eax', /^instruction fetch from GPA 7F000000h/],
+    ['a read of nothing', 32, 'mov al, [0FEF00000h]', /^an access outside memory: read of FEF00000h$/],
+    ['a write to nothing', 32, 'mov [7F000000h], al', /^an access outside memory: write of 7F000000h$/],
+    ['a jump into nothing', 32, 'mov eax, 7F000000h\njmp eax', /^an access outside memory: fetch of 7F000000h$/],
     ['an MSR that the machine lacks', 32, 'mov ecx, 12345h\nrdmsr', /^RDMSR of MSR 12345h/],
     ['writing one', 32, 'mov ecx, 12345h\nwrmsr', /^WRMSR of MSR 12345h/],
   ];
