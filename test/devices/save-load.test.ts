@@ -14,6 +14,7 @@ import { PicPair } from '../../debug-adapter/engine/devices/pic-pair.ts';
 import { Pit8254 } from '../../debug-adapter/engine/devices/pit8254.ts';
 import { DebugExit, ShutdownPort } from '../../debug-adapter/engine/devices/power-ports.ts';
 import { SystemControlA, SystemControlB } from '../../debug-adapter/engine/devices/system-control.ts';
+import { VgaText } from '../../debug-adapter/engine/devices/vga-text.ts';
 import { Uart16550 } from '../../debug-adapter/engine/devices/uart16550.ts';
 
 const TICKS_PER_SECOND = 1_000_000;
@@ -61,6 +62,7 @@ function allDevices() {
     new ShutdownPort((status) => calls.push(`off ${status}`)),
     new SystemControlA(true, lines),
     new SystemControlB(pit),
+    new VgaText(() => calls.push('graphics')),
     keyboard,
     keyboard.commandPort,
     new PciBus(CHIP_SET_FUNCTIONS, lines.reset),

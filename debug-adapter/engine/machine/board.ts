@@ -21,6 +21,7 @@ import { Pit8254 } from '../devices/pit8254.ts';
 import { DebugExit, ShutdownPort } from '../devices/power-ports.ts';
 import { SystemControlA, SystemControlB } from '../devices/system-control.ts';
 import { Uart16550 } from '../devices/uart16550.ts';
+import { VgaText } from '../devices/vga-text.ts';
 import { FIRMWARE_CALL_PORT, FIRMWARE_PORT_WRITES } from '../loader/firmware/image.ts';
 import type { ConsoleSource } from './types.ts';
 
@@ -131,6 +132,10 @@ export class Board {
     place(FIRMWARE_CALL_PORT, new FirmwarePort(options.firmwareCall));
     place(0xe9, new ConsolePort((byte) => options.print(byte, 'e9')));
     place(0xf4, new DebugExit(options.powerOff));
+    const graphics = () => {
+      throw new MachineStop('a graphics mode of the VGA');
+    };
+    place(0x3b0, new VgaText(graphics));
     place(0x3f8, this.com1);
     place(0x510, new FwCfg({ processors: options.processors, ramBytes: options.memoryBytes }));
     place(0xcf8, new PciBus(CHIP_SET_FUNCTIONS, options.resetRequested));
