@@ -63,7 +63,6 @@ function loadEnvironmentWords(cpu: Cpu, bytes: WordBytes, words: readonly number
     number,
     number,
   ];
-  state.set32(LAYOUT.x87Control, control);
   setX87Control(state, control);
   setX87Status(state, status);
   setX87TagWord(state, tags);
