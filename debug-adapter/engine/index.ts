@@ -12,7 +12,7 @@ export { assembleProgram } from './assembler/program.ts';
 export type { SymbolReference } from './assembler/symbols.ts';
 export type { Diagnostic } from './base/diagnostic.ts';
 export type { CodeBits, LineSpan, Program, ProgramResult, ProgramSymbol } from './base/program.ts';
-export { chooseFeatures, CPU_PRESETS, DEFAULT_CPU_PRESET, FEATURE_NAMES } from './cpu/features.ts';
+export { chooseFeatures, CPU_PRESETS, FEATURE_NAMES } from './cpu/features.ts';
 export type { CpuChoice, CpuPreset, FeatureName } from './cpu/features.ts';
 export { vectorName } from './cpu/guest-fault.ts';
 export { REGISTERS, REGISTER_NAMES } from './cpu/registers.ts';

@@ -146,7 +146,7 @@ export const CPU_PRESETS = {
   full: { features: FEATURE_NAMES, signature: 0x0003_06c3 },
 } as const satisfies Readonly<Record<string, PresetRow>>;
 export type CpuPreset = keyof typeof CPU_PRESETS;
-export const DEFAULT_CPU_PRESET: CpuPreset = 'full';
+const DEFAULT_CPU_PRESET: CpuPreset = 'full';
 
 /** What a user asks for. */
 export interface CpuChoice {
