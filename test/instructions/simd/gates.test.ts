@@ -71,6 +71,21 @@ describe('vector instructions: when they may run', () => {
     assert.equal(machine.state.get32(LAYOUT.mxcsr) & 0x3f, 5, 'IE of the lanes 0/0 and ZE');
   });
 
+  it('LDMXCSR loads what STMXCSR stores', () => {
+    for (const [load, store] of [
+      ['0f ae 16', '0f ae 1e'],
+      ['c5 f8 ae 16', 'c5 f8 ae 1e'],
+    ] as const) {
+      const machine = new VectorMachine();
+      machine.write(MEMORY_AT, 0xffc5, 4);
+      machine.run(load);
+      assert.equal(machine.state.get32(LAYOUT.mxcsr), 0xffc5);
+      machine.write(MEMORY_AT, 0, 4);
+      machine.run(store);
+      assert.equal(machine.read(MEMORY_AT, 4), 0xffc5n);
+    }
+  });
+
   it('MMX marks every x87 register as used, EMMS as empty', () => {
     const machine = new VectorMachine();
     machine.state.set32(LAYOUT.x87Status, 3 << 11);
