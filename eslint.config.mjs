@@ -34,7 +34,7 @@ export default tseslint.config(
       '@typescript-eslint/only-throw-error': [
         'error',
         {
-          allow: [{ from: 'file', name: ['GuestFault', 'VmExitTaken', 'MachineStop', 'WalkFailed'] }],
+          allow: [{ from: 'file', name: ['GuestFault', 'VmExitTaken', 'MachineStop', 'WalkFailed', 'DeviceAhead'] }],
           allowRethrowing: true,
         },
       ],

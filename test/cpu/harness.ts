@@ -78,7 +78,7 @@ function takeExit(): never {
 }
 
 /** Records what it is asked; exits on what `exitOn` names. */
-export class FakeIntercepts implements Intercepts {
+class FakeIntercepts implements Intercepts {
   readonly asked: string[] = [];
   readonly events: DeliveredEvent[] = [];
   vector: number | undefined = undefined;

@@ -2,7 +2,7 @@
 import { newPagingRegisters, type PagingRegisters } from '../../debug-adapter/engine/memory/paging.ts';
 import { PhysicalMemory } from '../../debug-adapter/engine/memory/physical.ts';
 
-export const PHYSICAL_BITS = 40;
+const PHYSICAL_BITS = 40;
 
 export interface TestMemory {
   readonly physical: PhysicalMemory;

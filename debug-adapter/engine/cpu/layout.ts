@@ -162,5 +162,3 @@ export const LAYOUT = {
   /** d */
   mxcsr: 2560,
 } as const;
-
-export type LayoutName = keyof typeof LAYOUT;

@@ -172,7 +172,7 @@ function deadlineTimer(cpu: Cpu): ApicPort {
 
 const APIC_BASE_BSP = 1n << 8n;
 const APIC_BASE_EXTD = 1n << 10n;
-export const APIC_BASE_EN = 1n << 11n;
+const APIC_BASE_EN = 1n << 11n;
 const APIC_BASE_RESERVED = 0x2ffn;
 
 /** Bits 11 and 10 choose the mode; which transitions fault: SDM Vol. 3A, "x2APIC States" 10.12.5. Bit 8 is read-only here. */

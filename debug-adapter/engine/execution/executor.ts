@@ -536,7 +536,8 @@ class WalkFailed {
 }
 
 /** Thrown out of an instruction that has to be executed alone: see `Executor.beforeDevice`. */
-const DEVICE_AHEAD = { title: 'a device is accessed' } as const;
+class DeviceAhead {}
+const DEVICE_AHEAD = new DeviceAhead();
 
 const isForGuest = (error: unknown): boolean =>
   error === DEVICE_AHEAD ||
