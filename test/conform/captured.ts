@@ -63,7 +63,7 @@ const EXCUSES: readonly Excuse[] = [
     holds: (_form, test, d) => prefixesOf(test).includes(0xf0) && d.invalid,
   },
   {
-    why: 'Floating point is not emulated: the machine stops by name.',
+    why: 'The captured 80286 had no coprocessor, so that escapes did nothing; later processors have an x87 unit (SDM Vol. 3B, "x87 FPU" 23.18).',
     holds: (form) => /^D[89A-F]/.test(form),
   },
   {

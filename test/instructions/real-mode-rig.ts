@@ -5,8 +5,7 @@ import { LAYOUT } from '../../debug-adapter/engine/cpu/layout.ts';
 import { CpuState } from '../../debug-adapter/engine/cpu/state.ts';
 import { createEngineMemory, engineMap } from '../../debug-adapter/engine/execution/engine-memory.ts';
 import { Executor } from '../../debug-adapter/engine/execution/executor.ts';
-import { DEFERRED_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/deferred.ts';
-import { SYSTEM_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/system/index.ts';
+import { INSTRUCTIONS } from '../../debug-adapter/engine/machine/instruction-table.ts';
 import { PhysicalMemory } from '../../debug-adapter/engine/memory/physical.ts';
 import { Tlb } from '../../debug-adapter/engine/memory/tlb.ts';
 import { PROCESSOR_FACTS } from '../../debug-adapter/engine/vmx/capabilities.ts';
@@ -49,8 +48,7 @@ export class RealModeRig {
     });
     const vmx = new Vmx(this.cpu, new VmxCapabilities(PROCESSOR_FACTS), { exit() {}, instructionFailed() {} });
     this.cpu.plug(vmx.intercepts, vmx.port);
-    const instructions = new Map([...SYSTEM_INSTRUCTIONS, ...DEFERRED_INSTRUCTIONS]);
-    this.executor = new Executor(memory, map, this.cpu, tlb, instructions, {
+    this.executor = new Executor(memory, map, this.cpu, tlb, INSTRUCTIONS, {
       untilNextEvent: () => Number.MAX_SAFE_INTEGER,
       catchUp() {},
       interceptException: () => false,

@@ -10,28 +10,16 @@ import { createEngineMemory, engineMap } from '../execution/engine-memory.ts';
 import { Executor, type ExecutorHooks } from '../execution/executor.ts';
 import { declareHostPhysicalMemory, guestRanges } from '../hypervisor/guest-memory-map.ts';
 import { GUEST_BASE } from '../hypervisor/host-layout.ts';
-import { DEFERRED_INSTRUCTIONS } from '../instructions/deferred.ts';
-import { SIMD_INSTRUCTIONS } from '../instructions/simd/index.ts';
-import { SYSTEM_INSTRUCTIONS } from '../instructions/system/index.ts';
-import type { SystemInstruction } from '../instructions/system-instruction.ts';
-import { X87_INSTRUCTIONS } from '../instructions/x87/index.ts';
 import { buildFirmwareImage } from '../loader/firmware/image.ts';
 import { PAGE_BYTES, PhysicalMemory, type MemoryMappedBus } from '../memory/physical.ts';
 import { Tlb } from '../memory/tlb.ts';
 import type { VmxEvents } from '../vmx/types.ts';
 import { processorFacts } from '../vmx/capabilities.ts';
-import { Vmx, VMX_INSTRUCTIONS, VmxCapabilities } from '../vmx/index.ts';
+import { Vmx, VmxCapabilities } from '../vmx/index.ts';
+import { INSTRUCTIONS } from './instruction-table.ts';
 import { Board, type BoardOptions } from './board.ts';
 import { machineFrames } from './memory-limit.ts';
 import type { MachineMode } from './types.ts';
-
-const INSTRUCTIONS: ReadonlyMap<number, SystemInstruction> = new Map([
-  ...SYSTEM_INSTRUCTIONS,
-  ...VMX_INSTRUCTIONS,
-  ...DEFERRED_INSTRUCTIONS,
-  ...SIMD_INSTRUCTIONS,
-  ...X87_INSTRUCTIONS,
-]);
 
 export interface PowerOptions {
   readonly mode: MachineMode;
