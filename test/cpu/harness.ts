@@ -11,7 +11,7 @@ import { eventOf } from '../../debug-adapter/engine/cpu/events.ts';
 import { GuestFault, MachineStop, VmExitTaken } from '../../debug-adapter/engine/cpu/guest-fault.ts';
 import { CPU_STATE_BYTES, LAYOUT, type SegmentName } from '../../debug-adapter/engine/cpu/layout.ts';
 import { CpuState } from '../../debug-adapter/engine/cpu/state.ts';
-import { SYSTEM_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/system/index.ts';
+import { INSTRUCTIONS } from '../../debug-adapter/engine/machine/instruction-table.ts';
 import { decode } from '../../debug-adapter/engine/isa/decode.ts';
 import { PhysicalMemory } from '../../debug-adapter/engine/memory/physical.ts';
 import { Tlb, TLB_BYTES } from '../../debug-adapter/engine/memory/tlb.ts';
@@ -219,7 +219,7 @@ export class TestMachine {
   execute(hex: string): Result {
     const bytes = Uint8Array.from(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
     const instruction = decode(bytes, 0, bytes.length, 0n, this.state.codeBits);
-    const meaning = SYSTEM_INSTRUCTIONS.get(instruction.code);
+    const meaning = INSTRUCTIONS.get(instruction.code);
     if (meaning === undefined) throw new Error(`no system instruction in ${hex} (code ${instruction.code})`);
     this.cpu.beginInstruction(instruction.length);
     const result = this.attempt(() => meaning(this.cpu, instruction));

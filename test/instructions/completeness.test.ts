@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { Code, CpuidFeature, Instruction } from 'iced-x86';
 import { FEATURES } from '../../debug-adapter/engine/cpu/features.ts';
 import { LOWERED, LOWERED_STRINGS } from '../../debug-adapter/engine/execution/handlers.ts';
+import { codeName } from '../../debug-adapter/engine/isa/codes.ts';
 import { DEFERRED_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/deferred.ts';
 import { SIMD_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/simd/index.ts';
 import { SYSTEM_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/system/index.ts';
@@ -78,5 +79,12 @@ describe('the instruction set', () => {
       [...named, ...WITHOUT_A_BIT].filter((name) => !known.has(name)),
       [],
     );
+  });
+
+  it('has each TypeScript meaning in one table only', () => {
+    const tables = [SYSTEM_INSTRUCTIONS, VMX_INSTRUCTIONS, DEFERRED_INSTRUCTIONS, SIMD_INSTRUCTIONS, X87_INSTRUCTIONS];
+    const codes = tables.flatMap((table) => [...table.keys()]);
+    const twice = codes.filter((code, index) => codes.indexOf(code) !== index).map(codeName);
+    assert.deepEqual(twice, []);
   });
 });

@@ -1,10 +1,9 @@
-/** BOUND ENTER XLAT CMPXCHG8B CMPXCHG16B, POP to memory, the undefined opcodes, and instructions without visible effect here. */
+/** BOUND XLAT CMPXCHG8B CMPXCHG16B, the undefined opcodes, and instructions without visible effect here. */
 import { Code } from 'iced-x86';
 import type { Cpu } from '../../cpu/context.ts';
 import { ZF } from '../../cpu/flags.ts';
 import { BR, GP, GuestFault, raise } from '../../cpu/guest-fault.ts';
-import { LAYOUT } from '../../cpu/layout.ts';
-import { MASK_32, MASK_64, Stack } from '../../cpu/stack.ts';
+import { MASK_32, MASK_64 } from '../../cpu/stack.ts';
 import { signExtend } from '../../cpu/operands.ts';
 import type { DecodedInstruction } from '../../isa/decode.ts';
 import type { SystemInstruction } from '../system-instruction.ts';
@@ -14,8 +13,6 @@ const RAX = 0;
 const RCX = 1;
 const RDX = 2;
 const RBX = 3;
-const RSP = 4;
-const RBP = 5;
 
 const wrap = (cpu: Cpu, linear: bigint): bigint => linear & (cpu.state.codeBits === 64 ? MASK_64 : MASK_32);
 
@@ -27,36 +24,6 @@ const bound =
     const lower = signExtend(cpu.readLinear(linear, bytes), bytes);
     const upper = signExtend(cpu.readLinear(wrap(cpu, linear + BigInt(bytes)), bytes), bytes);
     if (index < lower || index > upper) throw new GuestFault(BR, undefined, 'array index outside its bounds');
-  };
-
-/** SDM Vol. 2A, "ENTER—Make Stack Frame for Procedure Parameters": nesting levels copy frame pointers of the outer frames. */
-const enter =
-  (bytes: 2 | 4 | 8): SystemInstruction =>
-  (cpu, instruction) => {
-    const state = cpu.state;
-    const size = BigInt(instruction.immediateLo & 0xffff);
-    const level = instruction.immediate2 % 32;
-    const mask = state.get64(LAYOUT.stackMask);
-    const stack = Stack.current(cpu);
-    stack.push(bytes, state.gpr(RBP));
-    const frame = stack.pointer;
-    if (level > 0) {
-      const segment = state.codeBits === 64 ? undefined : state.segment('SS');
-      for (let outer = 1; outer < level; outer++) {
-        const display = new Stack(cpu, (state.gpr(RBP) & mask) - BigInt(bytes * outer), segment, mask);
-        stack.push(bytes, display.pop(bytes));
-      }
-      stack.push(bytes, frame);
-    }
-    const top = (stack.pointer - size) & mask;
-    // The new top must be writable: a later push must not be the one that faults (SDM: "the final check of the stack").
-    stack.pointer = top;
-    const probe = new Stack(cpu, top, state.codeBits === 64 ? undefined : state.segment('SS'), mask);
-    probe.checkWritable(bytes);
-    stack.commit();
-    const rbp = state.gpr(RBP);
-    const rbpMask = bytes === 2 ? 0xffffn : bytes === 4 ? MASK_32 : MASK_64;
-    state.setGpr(RBP, bytes === 2 ? (rbp & ~rbpMask) | (frame & rbpMask) : frame & rbpMask);
   };
 
 const xlat: SystemInstruction = (cpu, instruction) => {
@@ -102,23 +69,6 @@ const cmpxchg16b: SystemInstruction = (cpu, instruction) => {
   setZero(cpu, equal);
 };
 
-/** A target addressed with rSP sees the incremented pointer; a fault of the write leaves rSP alone (SDM Vol. 2B, "POP"). */
-const popMemory =
-  (bytes: 2 | 4 | 8): SystemInstruction =>
-  (cpu, instruction) => {
-    const state = cpu.state;
-    const before = state.gpr(RSP);
-    const stack = Stack.current(cpu);
-    const value = stack.pop(bytes);
-    stack.commit();
-    try {
-      cpu.writeOperand(instruction, 0, bytes, value);
-    } catch (thrown) {
-      if (thrown instanceof GuestFault) state.setGpr(RSP, before);
-      throw thrown;
-    }
-  };
-
 const pause: SystemInstruction = (cpu, instruction) => intercept(cpu, { kind: 'pause' }, instruction);
 
 const unsupported =
@@ -131,24 +81,14 @@ const rsm: SystemInstruction = (cpu: Cpu, instruction: DecodedInstruction) => {
   undefinedOpcode('RSM outside system-management mode');
 };
 
-const pops: readonly Form[] = [
-  [Code.Pop_rm16, popMemory(2)],
-  [Code.Pop_rm32, popMemory(4)],
-  [Code.Pop_rm64, popMemory(8)],
-];
+const pops: readonly Form[] = [];
 
 /** Instructions that a feature bit would announce and CPUID does not: they are undefined on this processor. */
-const ABSENT: readonly Form[] = [
-  ...forms([Code.Xgetbv, Code.Xsetbv], unsupported('XSAVE is not advertised')),
-  ...forms([Code.Getsecd, Code.Getsecq], unsupported('SMX is not advertised')),
-];
+const ABSENT: readonly Form[] = [...forms([Code.Getsecd, Code.Getsecq], unsupported('SMX is not advertised'))];
 
 export const MISCELLANEOUS: readonly Form[] = [
   [Code.Bound_r16_m1616, bound(2)],
   [Code.Bound_r32_m3232, bound(4)],
-  [Code.Enterw_imm16_imm8, enter(2)],
-  [Code.Enterd_imm16_imm8, enter(4)],
-  [Code.Enterq_imm16_imm8, enter(8)],
   [Code.Xlat_m8, xlat],
   [Code.Cmpxchg8b_m64, cmpxchg8b],
   [Code.Cmpxchg16b_m128, cmpxchg16b],
