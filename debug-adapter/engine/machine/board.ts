@@ -122,7 +122,8 @@ export class Board {
     place(0xa0, pics.slave);
     place(0x4d0, pics.edgeLevelControl);
     place(0x40, pit);
-    place(0x61, new SystemControlB(pit));
+    const systemControlB = new SystemControlB(pit);
+    place(0x61, systemControlB);
     place(0x60, keyboard);
     place(0x64, keyboard.commandPort);
     place(0x70, cmos);
@@ -141,16 +142,24 @@ export class Board {
     place(0xcf8, new PciBus(CHIP_SET_FUNCTIONS, options.resetRequested));
     place(0x8900, new ShutdownPort(() => options.powerOff(0)));
 
+    // The other devices neither look at time nor change when something happens next.
+    const timedPorts = new Set<unknown>([pit, systemControlB, cmos]);
+    const isTimed = (port: number): boolean => timedPorts.has(this.bus.at(port)?.device);
+    const accessed = <Result>(port: number, bytes: 1 | 2 | 4, body: () => Result): Result => {
+      if (!isTimed(port) && !isTimed(port + bytes - 1)) return body();
+      this.advance();
+      const result = body();
+      options.disturbed();
+      return result;
+    };
     this.ports = {
       read: (port, bytes) => {
-        this.advance();
-        const result = this.bus.read(port, bytes);
+        const result = accessed(port, bytes, () => this.bus.read(port, bytes));
         if (result.kind === 'done') return result.value;
         throw new MachineStop(`IN from port ${hexPort(result.port)}, where there is no device`);
       },
       write: (port, bytes, value) => {
-        this.advance();
-        const result = this.bus.write(port, bytes, value);
+        const result = accessed(port, bytes, () => this.bus.write(port, bytes, value));
         if (result.kind === 'done') return;
         throw new MachineStop(`OUT to port ${hexPort(result.port)}, where there is no device`);
       },

@@ -71,13 +71,7 @@ export class Power {
       physical: this.physical,
       tlb,
       features: options.features,
-      ports: {
-        read: (port, bytes) => this.afterPort(this.board.ports.read(port, bytes)),
-        write: (port, bytes, value) => {
-          this.board.ports.write(port, bytes, value);
-          this.afterPort(0);
-        },
-      },
+      ports: this.board.ports,
       interruptController: this.board.interrupts,
       apic: this.board.apicPort,
       instructionsRetired: () => this.state.retired,
@@ -93,7 +87,6 @@ export class Power {
     };
     this.executor = new Executor(memory, map, this.cpu, tlb, INSTRUCTIONS, hooks);
     this.cpu.reset();
-    this.afterPort(0);
   }
 
   /** Ticks since power-on: instructions retired plus time spent halted. */
@@ -101,15 +94,10 @@ export class Power {
     return this.state.retired + this.idleTicks;
   }
 
-  private afterPort(value: number): number {
-    this.due = this.board.nextEvent() ?? Number.MAX_SAFE_INTEGER;
-    return value;
-  }
-
   private catchUp(): void {
     if (this.now < this.due) return;
     this.board.advance();
-    this.afterPort(0);
+    this.due = this.board.nextEvent() ?? Number.MAX_SAFE_INTEGER;
   }
 
   /**
