@@ -31,16 +31,7 @@ const STATE_WIDTHS: Partial<Record<LayoutName, number>> = {
     (
       [
         ...['rflagsSystem', 'cpl', 'codeBits', 'tlbTag', 'tlbMix', 'attention', 'budget', 'activity'],
-        ...[
-          'interruptibility',
-          'vmxMode',
-          'faultVector',
-          'faultErrorCode',
-          'record',
-          'boundary',
-          'gdtrLimit',
-          'idtrLimit',
-        ],
+        ...['interruptibility', 'vmxMode', 'record', 'boundary', 'gdtrLimit', 'idtrLimit'],
         ...['x87Control', 'x87Status', 'x87Tags', 'x87Opcode', 'x87CodeSelector', 'x87DataSelector', 'mxcsr'],
       ] as LayoutName[]
     ).map((name) => [name, 4]),

@@ -28,19 +28,19 @@ import type {
   PortBus,
   VmxPort,
 } from './context.ts';
-import { ACTIVITY, EFER } from './control-bits.ts';
+import { ACTIVITY } from './control-bits.ts';
 import { PHYSICAL_BITS } from './cpuid.ts';
+import { deriveMode } from './derive-mode.ts';
 import { deliverEvent } from './events.ts';
 import { ALL_FEATURES, type CpuFeatures } from './features.ts';
 import { GP, GuestFault, PF, VmExitTaken } from './guest-fault.ts';
 import { LAYOUT, type SegmentName } from './layout.ts';
-import { isProtected, isVirtual8086 } from './modes.ts';
 import { readMsr, writeMsr } from './msrs.ts';
 import * as operands from './operands.ts';
 import { resetProcessor } from './reset.ts';
 import { loadDataSegment, loadLdtr, loadTaskRegister } from './segmentation.ts';
-import { MASK_16, MASK_32, MASK_64 } from './stack.ts';
-import { ACCESS_RIGHTS, type CpuState } from './state.ts';
+import { MASK_32, MASK_64 } from './stack.ts';
+import type { CpuState } from './state.ts';
 import { Translation } from './translation.ts';
 
 /** What a processor is built from; `intercepts` and `vmx` come from `vmx/`, the rest from the board. */
@@ -282,19 +282,9 @@ export class Processor implements Cpu {
 
   // Modes and address spaces.
 
-  /**
-   * CPL is SS.DPL in protected mode (SDM Vol. 3C, "Guest Register State" 24.4.1), 3 in virtual-8086, 0 in real-address mode.
-   * Asks for attention too: what changed may have opened an interrupt window.
-   */
+  /** Asks for attention too: what changed may have opened an interrupt window. */
   modeChanged(): void {
-    const state = this.state;
-    const ss = state.accessRights('SS');
-    const cs = state.accessRights('CS');
-    const cpl = !isProtected(state) ? 0 : isVirtual8086(state) ? 3 : (ss >> ACCESS_RIGHTS.DPL_BIT) & 3;
-    const long = (state.get32(LAYOUT.efer) & EFER.LMA) !== 0 && (cs & ACCESS_RIGHTS.L) !== 0;
-    state.set32(LAYOUT.cpl, cpl);
-    state.set32(LAYOUT.codeBits, long ? 64 : (cs & ACCESS_RIGHTS.DB) !== 0 ? 32 : 16);
-    state.set64(LAYOUT.stackMask, long ? MASK_64 : (ss & ACCESS_RIGHTS.DB) !== 0 ? MASK_32 : MASK_16);
+    deriveMode(this.state);
     this.translation.refreshTag();
     this.requestAttention();
   }

@@ -30,11 +30,15 @@ export const ARITHMETIC_FLAGS = CF | PF | AF | ZF | SF | OF;
 /** Bits that exist in RFLAGS besides those and the always-set bit 1. */
 export const SYSTEM_FLAGS = TF | IF | DF | IOPL | NT | RF | VM | AC | VIF | VIP | ID;
 
+/** 1 where the number of set bits of a byte is even. */
+export function evenParity(byte: number): number {
+  const folded = byte ^ (byte >> 4);
+  return (0x9669 >> (folded & 15)) & 1;
+}
+
 /** The six flags from the two lazy words given as 32-bit halves. */
 export function arithmeticFlags(resultLow: number, resultHigh: number, auxLow: number, auxHigh: number): number {
-  let parity = (resultLow ^ (auxLow >> 8)) & 0xff;
-  parity ^= parity >> 4;
-  parity = (0x9669 >> (parity & 15)) & 1; // 1 where the number of set bits is even
+  const parity = evenParity((resultLow ^ (auxLow >> 8)) & 0xff);
   const carry = auxHigh >>> 31;
   return (
     carry |

@@ -125,15 +125,10 @@ export const LAYOUT = {
   eptPointer: 904,
   vpid: 912,
 
-  /** How the emitted loop reports a fault it met: see execution/outcome.ts. d */
-  faultVector: 920,
-  faultErrorCode: 924,
-  faultLinear: 928,
   /** Decoded record that was executing when the loop returned. d */
   record: 936,
-  /** Scratch for values handed to and from slow memory accesses. q q */
+  /** Scratch for values handed to and from slow memory accesses. q */
   transfer: 944,
-  transfer2: 952,
 
   /** Small facts that live from one instruction boundary to the next: bits of `BOUNDARY` in cpu/boundary.ts. d */
   boundary: 976,

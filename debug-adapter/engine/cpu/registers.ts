@@ -167,3 +167,23 @@ export const REGISTERS = {
 
 export type RegisterName = keyof typeof REGISTERS;
 export const REGISTER_NAMES = Object.keys(REGISTERS) as readonly RegisterName[];
+
+/** General registers in the order of their numbers in instructions and exit qualifications. */
+export const GENERAL_REGISTERS = [
+  'RAX',
+  'RCX',
+  'RDX',
+  'RBX',
+  'RSP',
+  'RBP',
+  'RSI',
+  'RDI',
+  'R8',
+  'R9',
+  'R10',
+  'R11',
+  'R12',
+  'R13',
+  'R14',
+  'R15',
+] as const satisfies readonly RegisterName[];

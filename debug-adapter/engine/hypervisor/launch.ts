@@ -1,4 +1,5 @@
 /** From power-on to the guest's first instruction: the hypervisor's own state, VMX operation, and a VMCS written in groups. */
+import { GENERAL_REGISTERS } from '../cpu/registers.ts';
 import { CR0, CR4, EFER } from '../cpu/control-bits.ts';
 import { LAYOUT, SEGMENT_NAMES, type SegmentName } from '../cpu/layout.ts';
 import type { StartState } from '../cpu/start-state.ts';
@@ -21,7 +22,7 @@ import {
   VPID,
 } from './host-layout.ts';
 import { TSS_LIMIT } from './host-memory.ts';
-import { GENERAL_REGISTERS, step, TOUCHED_MEMORY, type Handler, type HandlerStep } from './steps.ts';
+import { step, TOUCHED_MEMORY, type Handler, type HandlerStep } from './steps.ts';
 
 const RSP = 4;
 const IA32_FEATURE_CONTROL = 0x3a;

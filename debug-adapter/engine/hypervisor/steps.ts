@@ -60,23 +60,3 @@ export function step(name: string, describes: string, touches: Touches = {}): Ha
 export const WAIT: Interruption = { kind: 'wait' };
 export const TRIPLE_FAULT: Interruption = { kind: 'triple-fault' };
 export const ENTRY_FAILED: Interruption = { kind: 'entry-failed' };
-
-/** General registers in the order of their numbers in instructions and exit qualifications. */
-export const GENERAL_REGISTERS = [
-  'RAX',
-  'RCX',
-  'RDX',
-  'RBX',
-  'RSP',
-  'RBP',
-  'RSI',
-  'RDI',
-  'R8',
-  'R9',
-  'R10',
-  'R11',
-  'R12',
-  'R13',
-  'R14',
-  'R15',
-] as const satisfies readonly RegisterName[];

@@ -4,7 +4,7 @@
  */
 import { Code } from 'iced-x86';
 import type { Cpu } from '../cpu/context.ts';
-import { AF, CF, OF, PF, SF, ZF } from '../cpu/flags.ts';
+import { AF, CF, evenParity, OF, PF, SF, ZF } from '../cpu/flags.ts';
 import { DE, GuestFault } from '../cpu/guest-fault.ts';
 import { LAYOUT } from '../cpu/layout.ts';
 import { Stack } from '../cpu/stack.ts';
@@ -116,12 +116,8 @@ const storeFlags: SystemInstruction = (cpu) => {
   state.arithmeticFlags = (state.rflags & OF) | (ah & LOW_FLAGS);
 };
 
-const parity = (value: number): number => {
-  let bits = value & 0xff;
-  bits ^= bits >> 4;
-  return ((0x9669 >> (bits & 15)) & 1) !== 0 ? PF : 0;
-};
-const resultFlags = (al: number): number => (al === 0 ? ZF : 0) | (al & 0x80 ? SF : 0) | parity(al);
+const resultFlags = (al: number): number =>
+  (al === 0 ? ZF : 0) | (al & 0x80 ? SF : 0) | (evenParity(al) !== 0 ? PF : 0);
 const setAx = (cpu: Cpu, ax: number): void => setGpr(cpu, RAX, 2, BigInt(ax & 0xffff));
 
 /** DAA and DAS; OF is undefined and cleared. */

@@ -1,8 +1,8 @@
 /** A guest's state gathered while its hypervisor runs: general registers from the processor, the rest from the VMCS. */
-import { EFER, VMX_NON_ROOT } from '../cpu/control-bits.ts';
+import { VMX_NON_ROOT } from '../cpu/control-bits.ts';
+import { deriveMode } from '../cpu/derive-mode.ts';
 import { CPU_STATE_BYTES, LAYOUT, SEGMENT_NAMES } from '../cpu/layout.ts';
-import { ACCESS_RIGHTS, CpuState } from '../cpu/state.ts';
-import { isProtected, isVirtual8086 } from '../cpu/modes.ts';
+import { CpuState } from '../cpu/state.ts';
 import type { Vmcs } from '../vmx/vmcs.ts';
 import type { VmcsFieldKey } from '../vmx/types.ts';
 
@@ -67,14 +67,4 @@ export function keepGuestState(copy: CpuState, cpu: CpuState, vmcs: Vmcs): void 
     write(`GUEST_${name}_AR`, BigInt(value.accessRights));
   }
   write('GUEST_RFLAGS', BigInt(copy.rflags >>> 0));
-}
-
-/** CPL and code size, as `Processor.modeChanged` derives them. */
-function deriveMode(state: CpuState): void {
-  const ss = state.accessRights('SS');
-  const cs = state.accessRights('CS');
-  const cpl = !isProtected(state) ? 0 : isVirtual8086(state) ? 3 : (ss >> ACCESS_RIGHTS.DPL_BIT) & 3;
-  const long = (state.get32(LAYOUT.efer) & EFER.LMA) !== 0 && (cs & ACCESS_RIGHTS.L) !== 0;
-  state.set32(LAYOUT.cpl, cpl);
-  state.set32(LAYOUT.codeBits, long ? 64 : (cs & ACCESS_RIGHTS.DB) !== 0 ? 32 : 16);
 }

@@ -1,4 +1,5 @@
 /** The exit qualification in words and as bit fields (SDM Vol. 3C, "Basic VM-Exit Information", 27.2.1). */
+import { GENERAL_REGISTERS } from '../cpu/registers.ts';
 import { vectorName } from '../cpu/guest-fault.ts';
 import { unreachable } from '../base/unreachable.ts';
 import { hex } from './hex.ts';
@@ -17,25 +18,7 @@ export interface QualificationField {
   readonly values?: Readonly<Record<number, string>>;
 }
 
-const GPR_NAMES = [
-  'RAX',
-  'RCX',
-  'RDX',
-  'RBX',
-  'RSP',
-  'RBP',
-  'RSI',
-  'RDI',
-  'R8',
-  'R9',
-  'R10',
-  'R11',
-  'R12',
-  'R13',
-  'R14',
-  'R15',
-] as const;
-const GPRS: Readonly<Record<number, string>> = { ...GPR_NAMES };
+const GPRS: Readonly<Record<number, string>> = { ...GENERAL_REGISTERS };
 const WHOLE = (name: string): readonly QualificationField[] => [{ name, bit: 0, width: 64 }];
 
 /** Fields of each format, lowest bit first. */

@@ -1,10 +1,11 @@
 /** IN, OUT, INS, OUTS (SDM Vol. 3C, exit qualification for I/O instructions, table 27-5). */
+import { GENERAL_REGISTERS } from '../../cpu/registers.ts';
 import { DF } from '../../cpu/flags.ts';
 import { LAYOUT, SEGMENT_NAMES, type SegmentName } from '../../cpu/layout.ts';
 import type { VmExit } from '../../vmx/types.ts';
 import type { HypervisorContext } from '../context.ts';
 import { isFault } from '../guest-memory.ts';
-import { GENERAL_REGISTERS, step, TOUCHED_MEMORY, type ExitHandler, type Handler } from '../steps.ts';
+import { step, TOUCHED_MEMORY, type ExitHandler, type Handler } from '../steps.ts';
 import { advanceAndResume, faultAndResume, resumeGuest } from './common.ts';
 
 const RAX = 0;

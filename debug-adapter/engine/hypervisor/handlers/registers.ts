@@ -1,4 +1,5 @@
 /** Accesses to control and debug registers (SDM Vol. 3C, exit qualifications, tables 27-3 and 27-4), and INVLPG. */
+import { GENERAL_REGISTERS } from '../../cpu/registers.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import { CR0, DR6_FIXED, DR7_FIXED } from '../../cpu/control-bits.ts';
 import { GP, MachineStop } from '../../cpu/guest-fault.ts';
@@ -13,7 +14,7 @@ import {
   type ControlRegisterWrite,
 } from '../guest-control-registers.ts';
 import { VPID } from '../host-layout.ts';
-import { GENERAL_REGISTERS, step, type ExitHandler, type HandlerStep } from '../steps.ts';
+import { step, type ExitHandler, type HandlerStep } from '../steps.ts';
 import { advanceAndResume, faultAndResume } from './common.ts';
 
 const DECODE = step('read the exit qualification', 'Register, direction and operand are in the exit qualification.');
