@@ -199,16 +199,19 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
     f.memory('i32_load16_u', RECORD.segment);
     f.op('i32_add');
     f.set(segment);
-    return this.linear(segment, offset, bytes, access, () => {
-      f.get(this.record);
-      f.memory('i32_load8_u', RECORD.flags);
-      f.i32(RECORD_FLAG.STACK_SEGMENT);
-      f.op('i32_and');
-      f.if(
-        () => this.exits.outcome(OUTCOME.RAISE | SS_FAULT),
-        () => this.exits.outcome(OUTCOME.RAISE | GP),
-      );
-    });
+    return this.linear(segment, offset, bytes, access, () => this.operandViolation());
+  }
+
+  /** Raises what a violation of the memory operand's segment is: #SS or #GP. */
+  private operandViolation(): void {
+    this.f.get(this.record);
+    this.f.memory('i32_load8_u', RECORD.flags);
+    this.f.i32(RECORD_FLAG.STACK_SEGMENT);
+    this.f.op('i32_and');
+    this.f.if(
+      () => this.exits.outcome(OUTCOME.RAISE | SS_FAULT),
+      () => this.exits.outcome(OUTCOME.RAISE | GP),
+    );
   }
 
   /**
@@ -520,19 +523,10 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
     return segment;
   }
   private stringLinear(which: 'source' | 'destination', bytes: Bytes, access: Access): Value {
-    const f = this.f;
     const offset = this.masked(which === 'source' ? RSI : RDI);
-    return this.linear(this.stringSegment(which), offset, bytes, access, () => {
-      if (which === 'destination') return this.exits.outcome(OUTCOME.RAISE | GP);
-      f.get(this.record);
-      f.memory('i32_load8_u', RECORD.flags);
-      f.i32(RECORD_FLAG.STACK_SEGMENT);
-      f.op('i32_and');
-      f.if(
-        () => this.exits.outcome(OUTCOME.RAISE | SS_FAULT),
-        () => this.exits.outcome(OUTCOME.RAISE | GP),
-      );
-    });
+    return this.linear(this.stringSegment(which), offset, bytes, access, () =>
+      which === 'destination' ? this.exits.outcome(OUTCOME.RAISE | GP) : this.operandViolation(),
+    );
   }
   readString(which: 'source' | 'destination', bytes: Bytes): Value {
     const result = this.temp(I64) as Value;
