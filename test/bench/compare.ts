@@ -1,12 +1,10 @@
 /** One question: how fast are guests on our engine, compared with the peers in the same run? */
-import { build } from 'esbuild';
-import { icedPlugin } from '../../scripts/lib/iced-plugin.ts';
-import { fromRoot } from '../../scripts/lib/root.ts';
 import type { BenchArguments } from './arguments.ts';
+import { bundleEarlierEngine, bundleEngine } from './engine-bundles.ts';
 import { buildGuests } from './guests.ts';
 import { columns, rounded, type Check } from './limits.ts';
 import { measure, type Phase } from './measure.ts';
-import { HYPERSTEP_BUNDLE, PEERS, type PeerName } from './peers.ts';
+import { PEERS, type PeerName } from './peers.ts';
 import { median } from './statistics.ts';
 
 const LIMIT_SECONDS = 300;
@@ -15,6 +13,7 @@ const LIMIT_SECONDS = 300;
 const PROMISED = ['alu64', 'sieve64'];
 const AT_LEAST_OF_BOCHS = 0.5;
 const CROSSINGS_PER_MILLION = 100;
+const AT_LEAST_OF_EARLIER = 0.9;
 
 /** Guests that a peer cannot run: QEMU emulates no VT-x, and a Linux process may not use it. */
 const cannotRun = (peer: PeerName, guest: string): boolean =>
@@ -29,7 +28,7 @@ export interface Comparison {
 /** Seconds and counters of every run, by `guest phase` and peer. */
 type Samples = Map<string, Map<PeerName, Phase[]>>;
 
-export async function compare({ guests, peers, runs, scale }: BenchArguments): Promise<Comparison> {
+export async function compare({ guests, peers, runs, scale, earlier }: BenchArguments): Promise<Comparison> {
   for (const peer of peers) {
     const missing = PEERS[peer].missing();
     if (missing !== undefined) throw new Error(missing);
@@ -42,6 +41,7 @@ export async function compare({ guests, peers, runs, scale }: BenchArguments): P
     );
   }
   if (peers.includes('hyperstep')) await bundleEngine();
+  if (peers.includes('earlier')) await bundleEarlierEngine(earlier);
   const samples: Samples = new Map();
   const failures: string[] = [];
   // Peers take turns, so that what else the machine does disturbs all of them alike.
@@ -58,7 +58,10 @@ export async function compare({ guests, peers, runs, scale }: BenchArguments): P
   }
   process.stderr.write('\n');
   const checks = peers.includes('hyperstep')
-    ? PROMISED.filter((g) => guests.includes(g)).flatMap((g) => checksOf(g, samples))
+    ? [
+        ...PROMISED.filter((g) => guests.includes(g)).flatMap((g) => checksOf(g, samples)),
+        ...[...samples].flatMap(([key, byPeer]) => slowerThanEarlier(key, byPeer)),
+      ]
     : [];
   return { table: tableOf(samples, peers), checks, failures };
 }
@@ -67,22 +70,6 @@ function add(samples: Samples, key: string, peer: PeerName, phase: Phase): void 
   const byPeer = samples.get(key) ?? new Map<PeerName, Phase[]>();
   samples.set(key, byPeer);
   byPeer.set(peer, [...(byPeer.get(peer) ?? []), phase]);
-}
-
-/** As the adapter is bundled, so that what is measured is what ships. */
-async function bundleEngine(): Promise<void> {
-  await build({
-    entryPoints: [fromRoot('test', 'bench', 'hyperstep-peer.ts')],
-    outfile: HYPERSTEP_BUNDLE,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: ['es2022', 'node20'],
-    keepNames: true,
-    loader: { '.wasm': 'binary' },
-    plugins: [icedPlugin],
-    logLevel: 'warning',
-  });
 }
 
 const seconds = (phases: readonly Phase[] | undefined): number | undefined =>
@@ -150,4 +137,19 @@ function checksOf(guest: string, samples: Samples): Check[] {
     });
   }
   return found;
+}
+
+/** No phase may be slower than at the earlier commit; what measuring itself varies by is allowed for. */
+function slowerThanEarlier(key: string, byPeer: ReadonlyMap<PeerName, readonly Phase[]>): Check[] {
+  const multiple = speed(byPeer, 'earlier');
+  if (multiple === undefined) return [];
+  return [
+    {
+      name: `${key} speed as a multiple of the earlier commit`,
+      value: multiple,
+      kind: 'at least',
+      limit: AT_LEAST_OF_EARLIER,
+      unit: '',
+    },
+  ];
 }

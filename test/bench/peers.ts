@@ -5,7 +5,7 @@ import { missingTool, onPath } from '../../scripts/lib/programs.ts';
 import { fromRoot } from '../../scripts/lib/root.ts';
 import { guestPath, type GuestFile } from './guests.ts';
 
-export const PEER_NAMES = ['hyperstep', 'bochs', 'qemu', 'native'] as const;
+export const PEER_NAMES = ['hyperstep', 'earlier', 'bochs', 'qemu', 'native'] as const;
 export type PeerName = (typeof PEER_NAMES)[number];
 
 /** A command line whose standard output carries the guest's console. */
@@ -24,23 +24,17 @@ interface Peer {
   readonly command: (guest: string, scale: number) => PeerCommand;
 }
 
-/** The bundle of hyperstep-peer.ts that run.ts makes. */
+/** The bundles of hyperstep-peer.ts, today's and that of an earlier commit; engine-bundles.ts makes them. */
 export const HYPERSTEP_BUNDLE = fromRoot('out', 'bench', 'hyperstep-peer.cjs');
+export const EARLIER_BUNDLE = fromRoot('out', 'bench', 'earlier-peer.cjs');
 
 const present = (): undefined => undefined;
 const needs = (program: string, debianPackage: string) => () =>
   onPath(program) === undefined ? missingTool(program, debianPackage) : undefined;
 
 export const PEERS: { readonly [P in PeerName]: Peer } = {
-  hyperstep: {
-    file: 'elf',
-    missing: present,
-    command: (guest, scale) => ({
-      program: process.execPath,
-      arguments: [...extraNodeArguments(), HYPERSTEP_BUNDLE, guestPath(guest, 'elf', scale)],
-      environment: {},
-    }),
-  },
+  hyperstep: { file: 'elf', missing: present, command: engineCommand(HYPERSTEP_BUNDLE) },
+  earlier: { file: 'elf', missing: needs('git', 'git'), command: engineCommand(EARLIER_BUNDLE) },
   bochs: {
     file: 'img',
     missing: needs('bochs', 'bochs bochs-term bochsbios vgabios'),
@@ -67,8 +61,18 @@ export const PEERS: { readonly [P in PeerName]: Peer } = {
   },
 };
 
+function engineCommand(bundle: string): Peer['command'] {
+  return (guest, scale) => ({
+    program: process.execPath,
+    arguments: [...extraNodeArguments(), bundle, guestPath(guest, 'elf', scale)],
+    environment: {},
+  });
+}
+
 /** For profiles of our engine: `HYPERSTEP_BENCH_NODE="--cpu-prof"`. */
-const extraNodeArguments = (): string[] => (process.env['HYPERSTEP_BENCH_NODE'] ?? '').split(' ').filter(Boolean);
+function extraNodeArguments(): string[] {
+  return (process.env['HYPERSTEP_BENCH_NODE'] ?? '').split(' ').filter(Boolean);
+}
 
 /** Debian's build has the debugger in it, so its `continue` is fed; the text display is the one that needs no screen. */
 function bochsCommand(guest: string, scale: number): PeerCommand {
