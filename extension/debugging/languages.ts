@@ -1,10 +1,7 @@
 /** Which documents are guest programs. */
 import { LANGUAGE_ID } from '../../debug-adapter/protocol/ids.ts';
 
-/**
- * Languages whose lines take breakpoints: ours, and those under which other extensions own `.asm` files. package.json lists
- * the same ones, which a test compares.
- */
+/** Languages of guest programs in assembly: ours, and those under which other extensions own `.asm` files. */
 export const ASSEMBLER_LANGUAGES: readonly string[] = [
   LANGUAGE_ID,
   'asm-intel-x86-generic',
@@ -17,6 +14,12 @@ export const ASSEMBLER_LANGUAGES: readonly string[] = [
   'tasm',
   'gas',
 ];
+
+/** Languages of kernels whose ELF file has line tables: their lines take breakpoints too, though no session starts from such a file. */
+const COMPILED_LANGUAGES: readonly string[] = ['c', 'cpp', 'rust', 'zig'];
+
+/** All languages whose lines take breakpoints. */
+export const BREAKPOINT_LANGUAGES: readonly string[] = [...ASSEMBLER_LANGUAGES, ...COMPILED_LANGUAGES];
 
 /** Files that a debug session may be started on by themselves, whatever editor shows them. */
 const PROGRAM_FILE = /\.(asm|nasm|elf|img)$/i;

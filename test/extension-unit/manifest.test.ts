@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { EXIT_NAMES, EXIT_REASONS } from '../../debug-adapter/engine/index.ts';
-import { ASSEMBLER_LANGUAGES } from '../../extension/debugging/languages.ts';
+import { BREAKPOINT_LANGUAGES } from '../../extension/debugging/languages.ts';
 import { manifest } from '../../scripts/lib/manifest.ts';
 import { fromRoot } from '../../scripts/lib/root.ts';
 
@@ -22,10 +22,10 @@ interface Contributes {
 const contributes = manifest().contributes as unknown as Contributes;
 
 describe('extension: package.json', () => {
-  it('takes breakpoints in the languages the extension treats as assembly', () => {
+  it('takes breakpoints in assembly and in the languages of compiled kernels', () => {
     assert.deepEqual(
       contributes.breakpoints.map(({ language }) => language),
-      ASSEMBLER_LANGUAGES,
+      BREAKPOINT_LANGUAGES,
     );
   });
 

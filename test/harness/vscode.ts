@@ -12,6 +12,8 @@ import { Workbench } from './workbench.ts';
 export interface WorkbenchOptions {
   /** A folder or files that are copied into a fresh folder of the same name, which the workbench opens. */
   readonly folder: string;
+  /** Called with the copy before it is opened: builds what must know where it lies. */
+  readonly prepare?: (folder: string) => void;
   readonly size?: { readonly width: number; readonly height: number };
 }
 
@@ -19,7 +21,7 @@ export interface WorkbenchOptions {
  * Gives the tests of the suite it is called in one workbench, with the extension of `HYPERSTEP_VSIX` (set by `npm test`) installed as
  * a user would, or linked from the source tree when a single test file is run by hand. A failed test leaves a picture.
  */
-export function useWorkbench({ folder, size }: WorkbenchOptions): () => Workbench {
+export function useWorkbench({ folder, prepare, size }: WorkbenchOptions): () => Workbench {
   let scratch: Scratch | undefined;
   let server: RunningServer | undefined;
   let browser: BrowserContext | undefined;
@@ -32,6 +34,7 @@ export function useWorkbench({ folder, size }: WorkbenchOptions): () => Workbenc
     const opened = path.join(scratch.root, 'folder', path.basename(folder));
     mkdirSync(path.dirname(opened), { recursive: true });
     cpSync(folder, opened, { recursive: true });
+    prepare?.(opened);
     const vsix = process.env['HYPERSTEP_VSIX'];
     if (vsix === undefined) linkSourceTree(scratch);
     server = await startServer(codeServer, { scratch, ...(vsix === undefined ? {} : { vsix }) });

@@ -167,6 +167,19 @@ export class Workbench {
     await this.page.locator('.editor-instance [class*="codicon-debug-breakpoint"]').first().waitFor();
   }
 
+  /** Sets or clears the breakpoint of a line with the key. */
+  async toggleBreakpoint(line: number): Promise<void> {
+    await this.page.locator('.editor-instance .view-lines').first().click();
+    await this.goToLine(line);
+    const breakpoints = this.page.locator('.editor-instance [class*="codicon-debug-breakpoint"]');
+    const before = await breakpoints.count();
+    await this.press('F9');
+    for (let tries = 0; (await breakpoints.count()) === before; tries++) {
+      if (tries === 100) throw new Error(`line ${line}: the key changed no breakpoint`);
+      await this.page.waitForTimeout(100);
+    }
+  }
+
   /**
    * Turns an exception breakpoint (a VM exit, for example) on, with a condition where one is given. They are listed in the Breakpoints
    * pane once a session has told of them.
