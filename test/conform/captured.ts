@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { Register } from 'iced-x86';
-import { mnemonicOf } from '../../debug-adapter/engine/isa/codes.ts';
+import { codeName, mnemonicOf } from '../../debug-adapter/engine/isa/codes.ts';
 import { decode, type DecodedInstruction } from '../../debug-adapter/engine/isa/decode.ts';
 import {
   RealModeRig,
@@ -16,6 +16,7 @@ import {
   type Bytes,
   type RegisterValues,
 } from '../instructions/real-mode-rig.ts';
+import { ExcuseCounts, FormCounts, type Suite, type SuiteResult } from './suite.ts';
 
 const SUITES = process.env['HYPERSTEP_SUITES'] ?? fileURLToPath(new URL('../../../shared/suites', import.meta.url));
 const FOLDER = join(SUITES, '80286-real');
@@ -112,27 +113,21 @@ function differences(test: Captured, got: RegisterValues | string, rig: RealMode
   return found;
 }
 
-export const isCapturePresent = (): boolean => existsSync(FOLDER);
-
-export interface CapturedResult {
-  readonly ran: number;
-  /** One line for each difference that nothing excuses. */
-  readonly wrong: readonly string[];
-  /** How many differences each reason excuses. */
-  readonly excused: ReadonlyMap<string, number>;
-}
-
 /**
  * Runs `perForm` tests of each form, evenly spread.
  * @param report called with the name of each form and its unexcused differences
  */
-export function runCaptured(perForm: number, report: (form: string, wrong: number) => void = () => {}): CapturedResult {
+export function runCaptured(
+  perForm: number,
+  report: (form: string, wrong: number) => void = () => {},
+): Omit<SuiteResult, 'notes'> {
   const forms = (JSON.parse(readFileSync(join(FOLDER, 'metadata.json'), 'utf8')) as { opcodes: Record<string, Form> })
     .opcodes;
   const rig = new RealModeRig();
   const wrong: string[] = [];
-  const excused = new Map<string, number>(EXCUSES.map(({ why }) => [why, 0]));
-  let ran = 0;
+  const excused = new ExcuseCounts(EXCUSES.map(({ why }) => why));
+  const executed = new FormCounts();
+  let cases = 0;
   for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.jsonl.gz'))) {
     const name = file.replace('.jsonl.gz', '');
     const [opcode, reg] = name.split('.') as [string, string | undefined];
@@ -151,15 +146,38 @@ export function runCaptured(perForm: number, report: (form: string, wrong: numbe
       const found = differences(test, rig.run(test.initial.regs, test.initial.ram), rig, mask);
       rig.clear(test.initial.ram);
       rig.clear(test.final.ram);
-      ran++;
-      if (found.length === 0) continue;
+      cases++;
       const code = Buffer.from(test.bytes, 'hex');
       const d = decode(code, 0, code.length, 0n, 16);
+      if (!d.invalid) executed.add(codeName(d.code));
+      if (found.length === 0) continue;
       const excuse = EXCUSES.find(({ holds }) => holds(name, test, d));
-      if (excuse) excused.set(excuse.why, excused.get(excuse.why)! + 1);
+      if (excuse) excused.add(excuse.why);
       else wrong.push(`${name} ${test.bytes} ${test.name}: ${found.join(', ')}`);
     }
     report(name, wrong.length - before);
   }
-  return { ran, wrong, excused };
+  return {
+    oracle: 'a Harris 80C286 in real-address mode',
+    cases,
+    passed: cases - excused.total - wrong.length,
+    failed: wrong.length,
+    excused: excused.list,
+    forms: executed.record,
+    wrong,
+  };
 }
+
+export const capturedSuite: Suite = {
+  name: 'captured',
+  about:
+    'Single instructions captured from hardware (SingleStepTests 80286 by Daniel Balsom): registers, flags that are defined, memory and exceptions.',
+  missing: () =>
+    existsSync(FOLDER) ? undefined : 'suite not present (set HYPERSTEP_SUITES to the folder that holds 80286-real)',
+  run: ({ cases, say }) => ({
+    ...runCaptured(cases ?? WHOLE_SUITE, (form, differing) => {
+      if (differing > 0) say(`captured ${form}: ${differing} differ`);
+    }),
+    notes: ['`--cases=N` runs N of each form.'],
+  }),
+};

@@ -1,0 +1,6 @@
+/** Every conformance suite, in the order they run and are reported. */
+import { benchSuite } from './bench.ts';
+import { capturedSuite } from './captured.ts';
+import type { Suite } from './suite.ts';
+
+export const SUITES: readonly Suite[] = [capturedSuite, benchSuite];
