@@ -233,13 +233,6 @@ describe('debug registers', () => {
     machine.state.set64(LAYOUT.cr4, u32(CR4.DE));
     assert.equal(machine.execute('0f 21 e1').kind, 'fault');
   });
-  it('breakpoints enabled through DR7 stop by name', () => {
-    const machine = new TestMachine().protectedMode();
-    machine.state.setGpr(0, 0x400n);
-    assert.equal(machine.execute('0f 23 f8').kind, 'done');
-    machine.state.setGpr(0, 0x401n);
-    assert.equal(machine.execute('0f 23 f8').kind, 'stop');
-  });
 });
 
 describe('descriptor-table registers', () => {

@@ -69,11 +69,11 @@ describe('translation and the TLB', () => {
     assert.deepEqual(written, [frame]);
     assert.equal(rights(machine), 'rwx', 'the code is gone, writing is cached again');
 
-    machine.cpu.translation.watchPages([LINEAR + 0x123n]);
+    machine.cpu.translation.watchPages('debugger', [LINEAR + 0x123n]);
     machine.cpu.writeLinear(LINEAR, 1, 3n);
     assert.equal(rights(machine), '--x');
     assert.equal(machine.read(0x1_0000, 1), 3n);
-    machine.cpu.translation.watchPages([]);
+    machine.cpu.translation.watchPages('debugger', []);
     machine.cpu.writeLinear(LINEAR, 1, 4n);
     assert.equal(rights(machine), 'rwx');
 

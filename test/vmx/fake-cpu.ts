@@ -113,6 +113,8 @@ export class FakeCpu implements Cpu {
   interruptibility(): number {
     return this.state.get32(LAYOUT.interruptibility);
   }
+  breakpointsChanged(): void {}
+  portAccessed(): void {}
   blockInterrupts(by: 'STI' | 'MOV SS'): void {
     const bit = by === 'STI' ? BLOCKING_BY_STI : BLOCKING_BY_MOV_SS;
     this.state.set32(LAYOUT.interruptibility, this.state.get32(LAYOUT.interruptibility) | bit);

@@ -1,5 +1,5 @@
 /**
- * What happens between two instructions: single-step traps, NMI, external interrupts, their blocking, and waking from HLT
+ * What happens between two instructions: debug traps, NMI, external interrupts, their blocking, and waking from HLT
  * (SDM Vol. 3A, "Priority Among Simultaneous Exceptions and Interrupts" 6.9).
  */
 import type { Cpu, InterruptController } from './context.ts';
@@ -10,10 +10,11 @@ import {
   BLOCKING_BY_STI,
   DR6_BS,
   DR6_BT,
+  PENDING_ENABLED_BREAKPOINT,
   VMX_NON_ROOT,
 } from './control-bits.ts';
 import { IF, RF, TF } from './flags.ts';
-import { DB, NMI } from './guest-fault.ts';
+import { DB, GuestFault, NMI } from './guest-fault.ts';
 import { LAYOUT } from './layout.ts';
 import type { CpuState } from './state.ts';
 
@@ -25,6 +26,8 @@ export const BOUNDARY = {
   resumeArmed: 1 << 1,
   /** An NMI has been signalled and not delivered. */
   nmiPending: 1 << 2,
+  /** Iterations of a repeated string instruction have been done and others follow. */
+  repeating: 1 << 3,
 } as const;
 
 /**
@@ -54,7 +57,10 @@ export function startBlocking(state: CpuState, retired: number, by: 'STI' | 'MOV
 
 /** An event about to be delivered ends the life of everything that spans one boundary. */
 export function clearBoundary(state: CpuState): void {
-  state.set32(LAYOUT.boundary, state.get32(LAYOUT.boundary) & ~(BOUNDARY.stepArmed | BOUNDARY.resumeArmed));
+  state.set32(
+    LAYOUT.boundary,
+    state.get32(LAYOUT.boundary) & ~(BOUNDARY.stepArmed | BOUNDARY.resumeArmed | BOUNDARY.repeating),
+  );
 }
 
 export function pendingBoundary(cpu: Cpu, controller: InterruptController): Exclude<BoundaryResult, 'exited'> {
@@ -64,6 +70,7 @@ export function pendingBoundary(cpu: Cpu, controller: InterruptController): Excl
   state.set32(LAYOUT.attention, 0);
   const nonRoot = state.get32(LAYOUT.vmxMode) === VMX_NON_ROOT;
   completeArmed(state, retired);
+  completeHits(state);
 
   if (debugTrap(cpu)) return 'delivered';
   if (nonRoot) cpu.intercepts.boundary();
@@ -72,7 +79,7 @@ export function pendingBoundary(cpu: Cpu, controller: InterruptController): Excl
 
   arm(state, retired);
   const again =
-    state.get32(LAYOUT.boundary) !== 0 ||
+    (state.get32(LAYOUT.boundary) & ~BOUNDARY.repeating) !== 0 ||
     state.low(LAYOUT.pendingDebug) !== 0 ||
     (nonRoot && cpu.intercepts.wantsBoundary()) ||
     (controller.pending() && waitsForShadow(state, nonRoot, cpu));
@@ -84,8 +91,7 @@ export function pendingBoundary(cpu: Cpu, controller: InterruptController): Excl
 function completeArmed(state: CpuState, retired: number): void {
   if (retired === state.getNumber(LAYOUT.armedAt)) return;
   const bits = state.get32(LAYOUT.boundary);
-  if ((bits & BOUNDARY.stepArmed) !== 0)
-    state.set64(LAYOUT.pendingDebug, state.get64(LAYOUT.pendingDebug) | BigInt(DR6_BS));
+  if ((bits & BOUNDARY.stepArmed) !== 0) pend(state, DR6_BS);
   if ((bits & BOUNDARY.resumeArmed) !== 0) state.systemFlags &= ~RF;
   clearBoundary(state);
 }
@@ -96,9 +102,51 @@ function completeArmed(state: CpuState, retired: number): void {
  */
 export function completeIteration(state: CpuState): void {
   const bits = state.get32(LAYOUT.boundary);
-  if ((bits & BOUNDARY.stepArmed) === 0) return;
-  state.set64(LAYOUT.pendingDebug, state.get64(LAYOUT.pendingDebug) | BigInt(DR6_BS));
-  state.set32(LAYOUT.boundary, bits & ~BOUNDARY.stepArmed);
+  if ((bits & BOUNDARY.stepArmed) !== 0) pend(state, DR6_BS);
+  state.set32(LAYOUT.boundary, (bits & ~BOUNDARY.stepArmed) | BOUNDARY.repeating);
+  state.setNumber(LAYOUT.armedAt, state.retired);
+}
+
+const isRepeating = (state: CpuState, retired: number): boolean =>
+  (state.get32(LAYOUT.boundary) & BOUNDARY.repeating) !== 0 && state.getNumber(LAYOUT.armedAt) === retired;
+
+/**
+ * What interrupts a repeated string instruction between two iterations finds RFLAGS.RF set, so that its instruction breakpoint
+ * does not count again (SDM Vol. 3B, "Instruction-Breakpoint Exception Condition" 17.3.1.1).
+ */
+function resumeRepeat(cpu: Cpu): void {
+  if (isRepeating(cpu.state, cpu.instructionsRetired())) cpu.state.systemFlags |= RF;
+}
+
+function pend(state: CpuState, causes: number): void {
+  state.set64(LAYOUT.pendingDebug, state.get64(LAYOUT.pendingDebug) | BigInt(causes));
+}
+
+/** Data and I/O breakpoints that the instruction met which has just completed (or an iteration of it). */
+function completeHits(state: CpuState): void {
+  const hits = state.get32(LAYOUT.debugHits);
+  if (hits === 0) return;
+  state.set32(LAYOUT.debugHits, 0);
+  pend(state, hits | PENDING_ENABLED_BREAKPOINT);
+}
+
+/** What was met does not count: the instruction did not complete. */
+export function dropHits(state: CpuState): void {
+  state.set32(LAYOUT.debugHits, 0);
+}
+
+/**
+ * The fault of an instruction breakpoint whose DR6 bits are given: none with RFLAGS.RF, between the iterations of a repeated
+ * string instruction, and directly behind a load of SS (SDM Vol. 3B, 17.3.1.1; Vol. 3A, "Masking Exceptions and Interrupts When
+ * Switching Stacks" 6.8.3).
+ */
+export function instructionBreakpoint(cpu: Cpu, conditions: number): GuestFault | undefined {
+  const { state } = cpu;
+  if (conditions === 0 || (state.systemFlags & RF) !== 0) return undefined;
+  if (isRepeating(state, cpu.instructionsRetired())) return undefined;
+  if ((cpu.interruptibility() & BLOCKING_BY_MOV_SS) !== 0) return undefined;
+  pend(state, conditions | PENDING_ENABLED_BREAKPOINT);
+  return new GuestFault(DB, undefined, 'instruction breakpoint (DR0 to DR3)');
 }
 
 /** The instruction before us is about to begin. */
@@ -113,16 +161,22 @@ function arm(state: CpuState, retired: number): void {
 
 function debugTrap(cpu: Cpu): boolean {
   const state = cpu.state;
-  if ((state.low(LAYOUT.pendingDebug) & (DR6_BS | DR6_BT | (1 << 12))) === 0) return false;
+  const pending = state.low(LAYOUT.pendingDebug);
+  if ((pending & (DR6_BS | DR6_BT | PENDING_ENABLED_BREAKPOINT)) === 0) return false;
   if ((state.get32(LAYOUT.interruptibility) & BLOCKING_BY_MOV_SS) !== 0) return false;
   wake(state);
+  resumeRepeat(cpu);
   cpu.deliver({
     vector: DB,
     type: 'hardware-exception',
     errorCode: undefined,
     instructionBytes: 0,
     because:
-      (state.low(LAYOUT.pendingDebug) & DR6_BT) !== 0 ? 'task switch: T flag of the new TSS' : 'single step: RFLAGS.TF',
+      (pending & DR6_BT) !== 0
+        ? 'task switch: T flag of the new TSS'
+        : (pending & PENDING_ENABLED_BREAKPOINT) !== 0
+          ? 'data or I/O breakpoint (DR0 to DR3)'
+          : 'single step: RFLAGS.TF',
   });
   return true;
 }
@@ -134,6 +188,7 @@ function takeNmi(cpu: Cpu): boolean {
   if ((state.get32(LAYOUT.interruptibility) & (BLOCKING_BY_NMI | BLOCKING_BY_MOV_SS)) !== 0) return false;
   state.set32(LAYOUT.boundary, bits & ~BOUNDARY.nmiPending);
   wake(state);
+  resumeRepeat(cpu);
   cpu.deliver({ vector: NMI, type: 'nmi', errorCode: undefined, instructionBytes: 0 });
   return true;
 }
@@ -146,11 +201,13 @@ function takeInterrupt(cpu: Cpu, controller: InterruptController, nonRoot: boole
   if ((state.get32(LAYOUT.interruptibility) & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)) !== 0) return false;
   if (nonRoot && cpu.intercepts.externalInterruptsExit()) {
     // The exit saves the activity state as it was; it does not return.
+    resumeRepeat(cpu);
     cpu.intercepts.externalInterrupt(() => controller.acknowledge());
     return true;
   }
   if ((state.systemFlags & IF) === 0) return false;
   wake(state);
+  resumeRepeat(cpu);
   cpu.deliver({ vector: controller.acknowledge(), type: 'external', errorCode: undefined, instructionBytes: 0 });
   return true;
 }

@@ -62,6 +62,14 @@ export interface Cpu {
 
   /** Recomputes CPL, code size, stack mask, TLB tag and decode mode after CS, SS, RFLAGS.VM, CR0, CR4, EFER or VMX mode changed. */
   modeChanged(): void;
+  /**
+   * To be called when DR0 to DR3, DR7 or CR4.DE have changed. `at least`: what was watched before may stay watched, because it
+   * will soon be wanted again (VM entry and VM exit).
+   */
+  breakpointsChanged(watch: 'exactly' | 'at least'): void;
+  /** A port is accessed: an I/O breakpoint on it becomes pending. */
+  portAccessed(port: number, bytes: number): void;
+
   /** Drops cached translations of the current address space (MOV CR3), or of everything. */
   flushTlb(what: 'current' | 'all' | { readonly vpid: number } | { readonly eptPointer: bigint }): void;
   flushPage(linear: bigint): void;

@@ -58,6 +58,16 @@ export const VMX_NON_ROOT = 2;
 
 /** DR6: bits that read as ones, and the causes (SDM Vol. 3B, "Debug Status Register (DR6)" 17.2.3). */
 export const DR6_FIXED = 0xffff_0ff0;
+/** B0 to B3. */
+export const DR6_BREAKPOINTS = 0xf;
+export const DR6_BD = 1 << 13;
 export const DR6_BS = 1 << 14;
 export const DR6_BT = 1 << 15;
+/** All causes. */
+export const DR6_CAUSES = 0xe00f;
+/** A pending debug exception is due to a breakpoint that is enabled (VMCS "Pending debug exceptions", SDM Vol. 3C, table 24-4). */
+export const PENDING_ENABLED_BREAKPOINT = 1 << 12;
 export const DR7_FIXED = 0x400;
+/** Bits that MOV to DR7 takes from its operand. */
+export const DR7_WRITABLE = 0xffff_2bff;
+export const DR7_GD = 1 << 13;

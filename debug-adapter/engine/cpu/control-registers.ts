@@ -3,9 +3,19 @@
  * (SDM Vol. 3A, "Control Registers" 2.5; "Initializing IA-32e Mode" 9.8.5; Vol. 2B, "MOV—Move to/from Control Registers").
  */
 import type { Cpu } from './context.ts';
-import { CR0, CR4, DR6_FIXED, DR7_FIXED, EFER, VMX_NON_ROOT, VMX_OFF } from './control-bits.ts';
+import {
+  CR0,
+  CR4,
+  DR6_CAUSES,
+  DR6_FIXED,
+  DR7_FIXED,
+  DR7_WRITABLE,
+  EFER,
+  VMX_NON_ROOT,
+  VMX_OFF,
+} from './control-bits.ts';
 import { ALL_FEATURES } from './features.ts';
-import { GP, MachineStop, raise } from './guest-fault.ts';
+import { GP, raise } from './guest-fault.ts';
 import { LAYOUT } from './layout.ts';
 import { isLongMode } from './modes.ts';
 import { ACCESS_RIGHTS } from './state.ts';
@@ -114,6 +124,7 @@ export function writeCr4(cpu: Cpu, requested: bigint): void {
   if (pae && (changed & CR4_PDPTES) !== 0) loadPdptes(cpu, state.getNumber(LAYOUT.cr3));
   state.set64(LAYOUT.cr4, BigInt(value >>> 0));
   if ((changed & CR4_FLUSH) !== 0) cpu.flushTlb({ vpid: currentVpid(cpu) });
+  if ((changed & CR4.DE) !== 0) cpu.breakpointsChanged('exactly');
   cpu.modeChanged();
 }
 
@@ -158,19 +169,13 @@ export function readDr(cpu: Cpu, dr: 0 | 1 | 2 | 3 | 6 | 7): bigint {
 }
 
 const DR_AT = { 0: LAYOUT.dr0, 1: LAYOUT.dr1, 2: LAYOUT.dr2, 3: LAYOUT.dr3, 6: LAYOUT.dr6, 7: LAYOUT.dr7 } as const;
-/** L0, G0 ... L3, G3. */
-const DR7_ENABLES = 0xff;
-const DR7_GD = 1 << 13;
-
 export function writeDr(cpu: Cpu, dr: 0 | 1 | 2 | 3 | 6 | 7, value: bigint): void {
   const low = Number(BigInt.asUintN(32, value));
   if (dr >= 6 && value >> 32n !== 0n) refuse(`DR${dr} bits 63:32`);
-  if (dr === 7) {
-    if ((low & DR7_ENABLES) !== 0) throw new MachineStop('hardware breakpoint enabled through DR7');
-    if ((low & DR7_GD) !== 0) throw new MachineStop('general detect (DR7.GD)');
-    cpu.state.set64(LAYOUT.dr7, BigInt(((low & 0xffff_2bff) | DR7_FIXED) >>> 0));
-  } else if (dr === 6) cpu.state.set64(LAYOUT.dr6, BigInt(((low & 0xe00f) | DR6_FIXED) >>> 0));
+  if (dr === 7) cpu.state.set64(LAYOUT.dr7, BigInt(((low & DR7_WRITABLE) | DR7_FIXED) >>> 0));
+  else if (dr === 6) cpu.state.set64(LAYOUT.dr6, BigInt(((low & DR6_CAUSES) | DR6_FIXED) >>> 0));
   else cpu.state.set64(DR_AT[dr], value);
+  if (dr !== 6) cpu.breakpointsChanged('exactly');
 }
 
 /** VPID whose translations belong to the running code: 0 outside VMX non-root operation. */

@@ -16,7 +16,14 @@ import {
 import { PAGE_BYTES, type PhysicalMemory } from '../memory/physical.ts';
 import { Spaces } from '../memory/spaces.ts';
 import type { Tlb } from '../memory/tlb.ts';
-import { BOUNDARY, expireBlocking, pendingBoundary, startBlocking, type BoundaryResult } from './boundary.ts';
+import {
+  BOUNDARY,
+  expireBlocking,
+  instructionBreakpoint,
+  pendingBoundary,
+  startBlocking,
+  type BoundaryResult,
+} from './boundary.ts';
 import type {
   ApicPort,
   Cpu,
@@ -30,6 +37,7 @@ import type {
 } from './context.ts';
 import { ACTIVITY } from './control-bits.ts';
 import { PHYSICAL_BITS } from './cpuid.ts';
+import { DebugUnit } from './debug-unit.ts';
 import { deriveMode } from './derive-mode.ts';
 import { deliverEvent } from './events.ts';
 import { ALL_FEATURES, type CpuFeatures } from './features.ts';
@@ -77,6 +85,7 @@ export class Processor implements Cpu {
   readonly features: CpuFeatures;
   readonly apic: ApicPort | undefined;
   readonly translation: Translation;
+  readonly debug: DebugUnit;
   readonly physicalBits = PHYSICAL_BITS;
   readonly instructionsRetired: () => number;
   private readonly tlb: Tlb;
@@ -100,6 +109,7 @@ export class Processor implements Cpu {
     this.ticksPerInstruction = parts.ticksPerInstruction;
     this.idleTicks = parts.idleTicks ?? (() => 0);
     this.view = new DataView(parts.physical.bytes.buffer);
+    this.debug = new DebugUnit(parts.state);
     this.translation = new Translation(parts.state, parts.physical, parts.tlb, new Spaces(parts.tlb), PHYSICAL_BITS);
   }
 
@@ -114,6 +124,7 @@ export class Processor implements Cpu {
     this.chain.length = 0;
     this.next = 0n;
     resetProcessor(this);
+    this.breakpointsChanged('exactly');
   }
 
   /** To be called before a TypeScript instruction runs: sets `nextRip` behind it. */
@@ -135,12 +146,17 @@ export class Processor implements Cpu {
   /** Told of every access made here, while a debugger watches memory; emitted code reports its own. */
   accessed: ((linear: bigint, bytes: number, access: 'read' | 'write') => void) | undefined;
 
+  private touch(linear: bigint, bytes: number, access: 'read' | 'write'): void {
+    this.accessed?.(linear, bytes, access);
+    if (this.debug.data) this.dataAccessed(linear, bytes, access);
+  }
+
   readLinear(linear: bigint, bytes: Bytes): bigint {
-    this.accessed?.(linear, bytes, 'read');
+    this.touch(linear, bytes, 'read');
     return this.read(linear, bytes, (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege);
   }
   writeLinear(linear: bigint, bytes: Bytes, value: bigint): void {
-    this.accessed?.(linear, bytes, 'write');
+    this.touch(linear, bytes, 'write');
     this.write(linear, bytes, value, (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege);
   }
   checkWritable(linear: bigint, bytes: number): void {
@@ -149,11 +165,11 @@ export class Processor implements Cpu {
     if (Number(linear & 0xfffn) + bytes > PAGE_BYTES) this.host(this.lastPage(linear, bytes), WRITE, privilege);
   }
   readSystem(linear: bigint, bytes: Bytes): bigint {
-    this.accessed?.(linear, bytes, 'read');
+    this.touch(linear, bytes, 'read');
     return this.read(linear, bytes, SUPERVISOR);
   }
   writeSystem(linear: bigint, bytes: Bytes, value: bigint): void {
-    this.accessed?.(linear, bytes, 'write');
+    this.touch(linear, bytes, 'write');
     this.write(linear, bytes, value, SUPERVISOR);
   }
 
@@ -299,6 +315,45 @@ export class Processor implements Cpu {
   }
   flushPage(linear: bigint): void {
     this.translation.flushPage(linear);
+  }
+
+  // Hardware breakpoints.
+
+  /** Told where in their pages instructions lie that breakpoints wait for, by who keeps decoded code. */
+  executeBreakpointsChanged: ((offsets: ReadonlySet<number>) => void) | undefined;
+  private watched: { readonly pages: readonly bigint[]; readonly offsets: ReadonlySet<number> } = {
+    pages: [],
+    offsets: new Set(),
+  };
+
+  breakpointsChanged(watch: 'exactly' | 'at least'): void {
+    if (!this.debug.refresh()) return;
+    const { dataPages: pages, executeOffsets: offsets } = this.debug;
+    const { watched } = this;
+    const pagesStay = pages.every((page) => watched.pages.includes(page));
+    const offsetsStay = [...offsets].every((offset) => watched.offsets.has(offset));
+    if (watch === 'at least' && pagesStay && offsetsStay) return;
+    this.watched = { pages, offsets };
+    if (!pagesStay || pages.length !== watched.pages.length) this.translation.watchPages('processor', pages);
+    this.executeBreakpointsChanged?.(offsets);
+  }
+  /** To be called for accesses to data that `readLinear` and its like do not make, while `debug.data`. */
+  dataAccessed(linear: bigint, bytes: number, access: 'read' | 'write'): void {
+    this.hit(this.debug.conditions(access, linear, bytes));
+  }
+  portAccessed(port: number, bytes: number): void {
+    if (this.debug.io) this.hit(this.debug.conditions('io', BigInt(port), bytes));
+  }
+  /** A trap: it waits for the end of the instruction. */
+  private hit(conditions: number): void {
+    if (conditions === 0) return;
+    this.state.set32(LAYOUT.debugHits, this.state.get32(LAYOUT.debugHits) | conditions);
+    this.requestAttention();
+  }
+  /** The fault of an instruction breakpoint at RIP; undefined where there is none, or it does not count now. */
+  instructionBreakpoint(): GuestFault | undefined {
+    if (!this.debug.execute) return undefined;
+    return instructionBreakpoint(this, this.debug.conditions('execute', this.state.linearRip, 1));
   }
 
   loadSegment(name: SegmentName, selector: number): void {

@@ -2,9 +2,10 @@
  * Delivery of events with what goes wrong on the way: a fault while delivering becomes another event, a double fault, or a
  * triple fault (SDM Vol. 3A, "Interrupt 8—Double Fault Exception", tables 6-4 and 6-5).
  */
-import { clearBoundary } from './boundary.ts';
+import { clearBoundary, dropHits } from './boundary.ts';
 import type { Cpu, DeliveredEvent, FaultRecord } from './context.ts';
-import { BLOCKING_BY_MOV_SS, BLOCKING_BY_NMI, BLOCKING_BY_STI, VMX_NON_ROOT } from './control-bits.ts';
+import { BLOCKING_BY_MOV_SS, BLOCKING_BY_NMI, BLOCKING_BY_STI, DR7_GD, VMX_NON_ROOT } from './control-bits.ts';
+import { debugStatus } from './debug-unit.ts';
 import { deliverThroughTable } from './gates.ts';
 import { DB, DE, DOUBLE_FAULT, GP, GuestFault, NP, PF, SS_FAULT, TS, VE, vectorName } from './guest-fault.ts';
 import { LAYOUT } from './layout.ts';
@@ -66,6 +67,8 @@ export function deliverEvent(
   let current = first;
   let asked = asking === 'injected';
   clearBoundary(state);
+  // A faulting instruction has not completed; what its breakpoints met does not count.
+  if (event.type === 'hardware-exception') dropHits(state);
   for (;;) {
     record(cpu, chain, current);
     if (nonRoot && !asked) cpu.intercepts.exception(current);
@@ -121,9 +124,8 @@ function commitFaultRegisters(cpu: Cpu, event: DeliveredEvent, injected: boolean
   if (event.type !== 'hardware-exception') return;
   if (event.vector === PF && event.linear !== undefined) state.set64(LAYOUT.cr2, event.linear);
   if (event.vector === DB && !injected) {
-    const causes = state.low(LAYOUT.pendingDebug) & 0xe00f;
-    state.set64(LAYOUT.dr6, state.get64(LAYOUT.dr6) | BigInt(causes));
-    state.set64(LAYOUT.dr7, state.get64(LAYOUT.dr7) & ~(1n << 13n));
+    state.set64(LAYOUT.dr6, debugStatus(state.get64(LAYOUT.dr6), state.low(LAYOUT.pendingDebug)));
+    state.set64(LAYOUT.dr7, state.get64(LAYOUT.dr7) & ~BigInt(DR7_GD));
     state.set64(LAYOUT.pendingDebug, 0n);
   }
 }

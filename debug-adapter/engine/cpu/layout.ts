@@ -113,6 +113,8 @@ export const LAYOUT = {
   interruptibility: 860,
   /** Pending debug exceptions in the VMCS format. q */
   pendingDebug: 864,
+  /** DR6.B0 to B3 that the instruction in progress has met: pending once it completes. d */
+  debugHits: 920,
   /** Retired count until which STI / MOV SS blocking holds. q */
   blockingUntil: 872,
 

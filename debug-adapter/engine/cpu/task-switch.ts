@@ -173,6 +173,7 @@ function commit(cpu: Cpu, task: NewTask, nests: boolean): void {
   }
   state.set64(LAYOUT.cr0, BigInt((state.get32(LAYOUT.cr0) | CR0.TS) >>> 0));
   state.set64(LAYOUT.dr7, state.get64(LAYOUT.dr7) & ~DR7_LOCAL);
+  cpu.breakpointsChanged('exactly');
   task.gpr.forEach((value, index) => state.setGpr(index, value));
   state.rflags = (task.flags | 2 | (nests ? NT : 0)) >>> 0;
   state.rip = task.rip & MASK_32;

@@ -54,6 +54,9 @@ export function loadPagingRegisters(state: CpuState, registers: PagingRegisters)
   registers.eptAccessedDirty = (eptLow & EPTP_ACCESSED_DIRTY) !== 0;
 }
 
+/** Who watches memory: the debugger outside, or the breakpoints of DR0 to DR3. */
+type Watcher = 'debugger' | 'processor';
+
 /** Privilege of an explicit access at the given CPL. */
 export function privilegeAt(state: CpuState, cpl: number): Privilege {
   if (cpl === 3) return USER;
@@ -76,6 +79,7 @@ export class Translation {
   private readonly tlb: Tlb;
   private readonly key: SpaceKey = { vpid: 0, pcid: 0, ept: 0, mode: 0 };
   private readonly watchedPages = new Set<number>();
+  private readonly watchedBy: Record<Watcher, readonly bigint[]> = { debugger: [], processor: [] };
 
   constructor(state: CpuState, physical: PhysicalMemory, tlb: Tlb, spaces: Spaces, physicalBits: number) {
     this.state = state;
@@ -167,11 +171,12 @@ export class Translation {
 
   /**
    * Pages given as linear addresses anywhere in them: their reads and writes are never cached, so that each takes the slow
-   * path, where the caller can compare it with its watchpoints. Replaces the former set.
+   * path, where the caller can compare it with its watchpoints. Replaces the former set of the same watcher.
    */
-  watchPages(linears: Iterable<bigint>): void {
+  watchPages(by: Watcher, linears: readonly bigint[]): void {
+    this.watchedBy[by] = linears;
     this.watchedPages.clear();
-    for (const linear of linears)
+    for (const linear of [...this.watchedBy.debugger, ...this.watchedBy.processor])
       this.watchedPages.add(pageKey(Number(BigInt.asIntN(32, linear)), Number(BigInt.asIntN(32, linear >> 32n))));
     this.spaces.flushAll();
     this.refreshTag();

@@ -31,8 +31,9 @@ export class CodeCache {
   private recordsUsed = 0;
   /** Frames of second pages -> frames that hold instructions crossing into them. */
   private readonly crossings = new Map<number, Set<number>>();
-  /** Low 12 bits of breakpoint addresses. */
+  /** Low 12 bits of breakpoint addresses, all together and by who set them. */
   private breakpointOffsets: ReadonlySet<number> = new Set<number>();
+  private readonly offsetsOf = new Map<unknown, ReadonlySet<number>>();
 
   /** @param codeFrames `PhysicalMemory.codeFrames`: marks frames whose writes must be announced */
   constructor(memory: WebAssembly.Memory, map: EngineMap, codeFrames: Uint8Array) {
@@ -155,8 +156,10 @@ export class CodeCache {
     }
   }
 
-  /** Instructions at these page offsets stop; who asked compares the whole linear address. */
-  setBreakpointOffsets(offsets: ReadonlySet<number>): void {
+  /** Instructions at these page offsets stop; who asked compares the whole linear address. Replaces the former set of the same owner. */
+  setBreakpointOffsets(owner: unknown, own: ReadonlySet<number>): void {
+    this.offsetsOf.set(owner, own);
+    const offsets = new Set([...this.offsetsOf.values()].flatMap((set) => [...set]));
     const changed = [...offsets, ...this.breakpointOffsets].filter(
       (o) => offsets.has(o) !== this.breakpointOffsets.has(o),
     );

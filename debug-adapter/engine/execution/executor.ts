@@ -2,7 +2,7 @@
  * Runs one processor: enters the emitted loop, and does in between what the loop cannot: fetch and decode, slow memory
  * accesses, instructions written in TypeScript, delivery of faults. Time and devices belong to the machine around it.
  */
-import { completeIteration } from '../cpu/boundary.ts';
+import { completeIteration, dropHits } from '../cpu/boundary.ts';
 import type { Processor } from '../cpu/cpu.ts';
 import { GP, GuestFault, MachineStop, type Nowhere, SS_FAULT, UD, VmExitTaken } from '../cpu/guest-fault.ts';
 import type { DeliveredEvent } from '../cpu/context.ts';
@@ -119,6 +119,7 @@ export class Executor {
     this.instructions = instructions;
     this.hooks = hooks;
     this.cache = new CodeCache(memory, map, cpu.physical.codeFrames);
+    cpu.executeBreakpointsChanged = (offsets) => this.cache.setBreakpointOffsets(cpu, offsets);
     cpu.physical.onCodeWrite = (frame) => {
       // Slow stores look for themselves whether decoded bytes change.
       if (this.storing) return;
@@ -191,6 +192,13 @@ export class Executor {
       if (this.left !== before) ignore = false;
       if (outcome === OUTCOME.BREAKPOINT) {
         if (!ignore) return { kind: 'breakpoint' };
+        const fault = this.cpu.instructionBreakpoint();
+        if (fault) {
+          this.left--;
+          const stop = this.failed(fault);
+          if (stop) return stop;
+          continue;
+        }
         outcome = this.cache.withoutBreakpoint(state.get32(LAYOUT.record), () => this.enter(1));
       }
       // Neither fetching the instruction under a breakpoint nor an iteration of it is executing it.
@@ -250,7 +258,7 @@ export class Executor {
       case OUTCOME.BUDGET:
         return undefined;
       case OUTCOME.MISS:
-        return this.guarded(() => this.fetch());
+        return this.guarded(() => this.fetchOrBreak());
       case OUTCOME.SYSTEM:
         return this.execute();
       case OUTCOME.FAULT: {
@@ -258,6 +266,7 @@ export class Executor {
         this.pending = undefined;
         if (error === DEVICE_AHEAD) {
           // Nothing has happened yet.
+          dropHits(this.state);
           this.left++;
           this.alone = true;
           return undefined;
@@ -303,6 +312,15 @@ export class Executor {
       return { kind: 'exception', event };
     }
     return this.guarded(() => this.cpu.deliver(event));
+  }
+
+  /** An instruction breakpoint comes before whatever is wrong with fetching the instruction (SDM Vol. 3A, table 6-2). */
+  private fetchOrBreak(): void {
+    try {
+      this.fetch();
+    } catch (error) {
+      throw this.cpu.instructionBreakpoint() ?? error;
+    }
   }
 
   /** Translates RIP, decodes what is there and adds it to the cache. */
@@ -470,7 +488,13 @@ export class Executor {
     }
     state.set32(LAYOUT.transfer, lowWord);
     state.set32(LAYOUT.transfer + 4, highWord);
-    return this.hooks.accessed(low, high, bytes, 'read');
+    return this.accessed(low, high, bytes, 'read');
+  }
+
+  /** Tells who watches memory of an access of emitted code; returns whether the loop should be left. */
+  private accessed(low: number, high: number, bytes: number, access: 'read' | 'write'): boolean {
+    if (this.cpu.debug.data) this.cpu.dataAccessed(join(low, high), bytes, access);
+    return this.hooks.accessed(low, high, bytes, access);
   }
 
   /** Faults now if a write that may cross pages would. */
@@ -491,7 +515,7 @@ export class Executor {
       let leave = false;
       if (host >= 0) leave = this.writeFrame(host, bytes);
       else this.cpu.writeLinear(join(low, high), bytes as 1, this.state.get64(LAYOUT.transfer));
-      return this.hooks.accessed(low, high, bytes, 'write') || leave;
+      return this.accessed(low, high, bytes, 'write') || leave;
     });
   }
 

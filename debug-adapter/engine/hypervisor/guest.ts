@@ -3,7 +3,8 @@
  * the VMCS. All VMCS accesses are VMREAD and VMWRITE.
  */
 import type { Cpu } from '../cpu/context.ts';
-import { BLOCKING_BY_MOV_SS, BLOCKING_BY_STI, CR0 } from '../cpu/control-bits.ts';
+import { BLOCKING_BY_MOV_SS, BLOCKING_BY_STI, CR0, PENDING_ENABLED_BREAKPOINT } from '../cpu/control-bits.ts';
+import { breakpointConditions, type AddressedAccess } from '../cpu/debug-unit.ts';
 import { IF, RF, TF } from '../cpu/flags.ts';
 import { hasErrorCode } from '../cpu/guest-fault.ts';
 import type { SegmentName } from '../cpu/layout.ts';
@@ -113,6 +114,15 @@ export class Guest {
   }
   trapIfSingleStepping(): void {
     if (this.singleSteps) this.write('GUEST_PENDING_DEBUG', this.read('GUEST_PENDING_DEBUG') | PENDING_BS);
+  }
+
+  /** Data and I/O breakpoints that emulated accesses meet are pending as if the guest had made the accesses. */
+  meetBreakpoints(accesses: readonly AddressedAccess[]): void {
+    const [dr7, cr4] = [this.low('GUEST_DR7'), this.low('GUEST_CR4')];
+    const met = accesses.reduce((all, access) => all | breakpointConditions(this.cpu.state, dr7, cr4, access), 0);
+    if (met === 0) return;
+    const pending = BigInt(met | PENDING_ENABLED_BREAKPOINT);
+    this.write('GUEST_PENDING_DEBUG', this.read('GUEST_PENDING_DEBUG') | pending);
   }
 
   /** Has VM entry deliver an external interrupt. */

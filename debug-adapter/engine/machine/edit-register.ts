@@ -1,5 +1,5 @@
 /** Sets registers as a debugger does: anything the processor could hold, refused with a sentence otherwise. */
-import { writeCr0, writeCr3, writeCr4, writeCr8 } from '../cpu/control-registers.ts';
+import { writeCr0, writeCr3, writeCr4, writeCr8, writeDr } from '../cpu/control-registers.ts';
 import type { Processor } from '../cpu/cpu.ts';
 import { GuestFault } from '../cpu/guest-fault.ts';
 import { SEGMENT_NAMES, type SegmentName } from '../cpu/layout.ts';
@@ -27,7 +27,24 @@ const MSR_NUMBERS: Partial<Record<RegisterName, number>> = {
   IA32_FEATURE_CONTROL: 0x3a,
 };
 
-const CONTROL_REGISTERS = { CR0: writeCr0, CR3: writeCr3, CR4: writeCr4, CR8: writeCr8 } as const;
+type Write = (cpu: Processor, value: bigint) => void;
+const debugRegister =
+  (dr: 0 | 1 | 2 | 3 | 6 | 7): Write =>
+  (cpu, value) =>
+    writeDr(cpu, dr, value);
+/** Registers whose change has consequences. */
+const WRITES: Partial<Record<RegisterName, Write>> = {
+  CR0: writeCr0,
+  CR3: writeCr3,
+  CR4: writeCr4,
+  CR8: writeCr8,
+  DR0: debugRegister(0),
+  DR1: debugRegister(1),
+  DR2: debugRegister(2),
+  DR3: debugRegister(3),
+  DR6: debugRegister(6),
+  DR7: debugRegister(7),
+};
 
 /** Returns why not, or undefined once it is done. `state` is the processor's, or a copy of the guest state of a VMCS. */
 export function setRegister(cpu: Processor, state: CpuState, name: RegisterName, value: bigint): string | undefined {
@@ -42,12 +59,10 @@ export function setRegister(cpu: Processor, state: CpuState, name: RegisterName,
     return undefined;
   }
   if (isSegment(name)) return setSelector(cpu, state, name, Number(value), live);
-  if (live && (name in CONTROL_REGISTERS || name in MSR_NUMBERS))
-    return attempt(() => {
-      const msr = MSR_NUMBERS[name];
-      if (msr === undefined) CONTROL_REGISTERS[name as keyof typeof CONTROL_REGISTERS](cpu, value);
-      else cpu.writeMsr(msr, value);
-    });
+  const write = WRITES[name];
+  if (live && write !== undefined) return attempt(() => write(cpu, value));
+  const msr = MSR_NUMBERS[name];
+  if (live && msr !== undefined) return attempt(() => cpu.writeMsr(msr, value));
   if (row.at === undefined) return `${name} cannot be written`;
   if (row.bits === 64) state.set64(row.at, value);
   else state.set32(row.at, Number(value));

@@ -211,9 +211,10 @@ export class HyperstepMachine implements Machine {
   private applyConditions(): void {
     const { executor, cpu } = this.power;
     executor.cache.setBreakpointOffsets(
+      this,
       new Set([...this.conditions.breakpoints].map((linear) => Number(linear & 0xfffn))),
     );
-    cpu.translation.watchPages(this.conditions.watchpoints.flatMap(pagesOf));
+    cpu.translation.watchPages('debugger', this.conditions.watchpoints.flatMap(pagesOf));
     cpu.accessed =
       this.conditions.watchpoints.length > 0
         ? (linear, bytes, access) => void this.accessed(linear, bytes, access)

@@ -152,6 +152,7 @@ function load(vmx: VmxContext, vmcs: Vmcs, instruction: EntryInstruction): void 
   const information = vmcs.lowOf(INTERRUPTION_INFORMATION);
   loadGuestRegisters(vmx, vmcs, controls);
   loadGuestSegments(vmcs, state);
+  cpu.breakpointsChanged('at least');
   state.rflags = vmcs.lowOf(RFLAGS);
   const interruptibility = vmcs.lowOf(INTERRUPTIBILITY);
   state.set32(LAYOUT.interruptibility, interruptibility & BLOCKING_BY_NMI);

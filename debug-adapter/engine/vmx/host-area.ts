@@ -59,6 +59,8 @@ export function loadHostState(vmx: VmxContext, vmcs: Vmcs, controls: ActiveContr
   setLow(state, LAYOUT.cr4, host64 ? cr4 | CR4.PAE : cr4 & ~CR4.PCIDE);
   setLow(state, LAYOUT.dr7, 0x400);
   setLow(state, LAYOUT.debugctl, 0);
+  state.set32(LAYOUT.debugHits, 0);
+  cpu.breakpointsChanged('at least');
   setLow(state, LAYOUT.sysenterCs, vmcs.lowOf(SYSENTER_CS));
   vmcs.loadOf(SYSENTER_ESP, state, LAYOUT.sysenterEsp);
   vmcs.loadOf(SYSENTER_EIP, state, LAYOUT.sysenterEip);

@@ -1,4 +1,5 @@
 /** Steps that many handlers share. */
+import type { AddressedAccess } from '../../cpu/debug-unit.ts';
 import type { HypervisorContext } from '../context.ts';
 import { ENTRY_FAILED, step, TOUCHED_MEMORY, type Handler } from '../steps.ts';
 
@@ -62,10 +63,11 @@ const ADVANCE = step('advance GUEST_RIP', 'Move GUEST_RIP behind the instruction
   vmcs: ['GUEST_RIP', 'GUEST_INTERRUPTIBILITY', 'GUEST_PENDING_DEBUG'],
 });
 
-/** Ends the emulated instruction and lets the guest go on. */
-export function* advanceAndResume(hypervisor: HypervisorContext): Handler {
+/** Ends the emulated instruction, which made these accesses, and lets the guest go on. */
+export function* advanceAndResume(hypervisor: HypervisorContext, accesses: readonly AddressedAccess[] = []): Handler {
   yield ADVANCE;
   hypervisor.guest.advance();
+  hypervisor.guest.meetBreakpoints(accesses);
   yield* resumeGuest(hypervisor);
 }
 

@@ -1,7 +1,8 @@
 /** Exits caused by events: interrupts, the interrupt window, HLT, exceptions, triple faults. */
 import { combine } from '../../cpu/events.ts';
 import type { DeliveredEvent } from '../../cpu/context.ts';
-import { DR6_FIXED } from '../../cpu/control-bits.ts';
+import { DR7_GD } from '../../cpu/control-bits.ts';
+import { debugStatus } from '../../cpu/debug-unit.ts';
 import { IF } from '../../cpu/flags.ts';
 import { DB, DOUBLE_FAULT, PF } from '../../cpu/guest-fault.ts';
 import { LAYOUT } from '../../cpu/layout.ts';
@@ -105,9 +106,14 @@ const LOOK_AT_EXCEPTION = step(
   'look at the exception',
   'Vector, type and error code are in the VM-exit interruption information; an event that it interrupted is in the IDT-vectoring information.',
 );
-const COMMIT_FAULT = step('set CR2 or DR6', 'An exit for #PF leaves CR2, one for #DB leaves DR6 to the hypervisor.', {
-  registers: ['CR2', 'DR6'],
-});
+const COMMIT_FAULT = step(
+  'set CR2 or DR6',
+  'An exit for #PF leaves CR2, one for #DB leaves DR6 and DR7.GD to the hypervisor.',
+  {
+    registers: ['CR2', 'DR6'],
+    vmcs: ['GUEST_DR7'],
+  },
+);
 const REFLECT = step(
   'reflect the exception',
   'Have VM entry deliver the exception to the guest as if it had not exited.',
@@ -126,7 +132,6 @@ const DOUBLE_FAULT_EVENT: DeliveredEvent = {
   errorCode: 0,
   instructionBytes: 0,
 };
-const DR6_CAUSES = 0xe00fn;
 
 export const handleException: ExitHandler = function* (hypervisor, exit) {
   const { guest, cpu } = hypervisor;
@@ -146,8 +151,10 @@ export const handleException: ExitHandler = function* (hypervisor, exit) {
   if (isPageFault || isDebug) {
     yield COMMIT_FAULT;
     if (isPageFault) cpu.state.set64(LAYOUT.cr2, exit.qualification);
-    else
-      cpu.state.set64(LAYOUT.dr6, cpu.state.get64(LAYOUT.dr6) | (exit.qualification & DR6_CAUSES) | BigInt(DR6_FIXED));
+    else {
+      cpu.state.set64(LAYOUT.dr6, debugStatus(cpu.state.get64(LAYOUT.dr6), Number(exit.qualification)));
+      guest.writeLow('GUEST_DR7', guest.low('GUEST_DR7') & ~DR7_GD);
+    }
   }
   yield REFLECT;
   const delivered = outcome === 'double fault' ? doubleFault(hypervisor) : exception;

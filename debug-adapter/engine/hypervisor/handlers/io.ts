@@ -1,4 +1,5 @@
 /** IN, OUT, INS, OUTS (SDM Vol. 3C, exit qualification for I/O instructions, table 27-5). */
+import type { AddressedAccess } from '../../cpu/debug-unit.ts';
 import { GENERAL_REGISTERS } from '../../cpu/registers.ts';
 import { DF } from '../../cpu/flags.ts';
 import { LAYOUT, SEGMENT_NAMES, type SegmentName } from '../../cpu/layout.ts';
@@ -61,19 +62,23 @@ export const handleIoInstruction: ExitHandler = function* (hypervisor, exit) {
   else yield* output(hypervisor, access);
 };
 
-function* input(hypervisor: HypervisorContext, { port, bytes }: PortAccess): Handler {
+function* input(hypervisor: HypervisorContext, access: PortAccess): Handler {
+  const { port, bytes } = access;
   yield READ_PORT;
   const value = hypervisor.ports.read(port, bytes);
   yield WRITE_RAX;
   hypervisor.guest.mergeGeneral(RAX, bytes, value);
-  yield* advanceAndResume(hypervisor);
+  yield* advanceAndResume(hypervisor, [ofPort(access)]);
 }
 
-function* output(hypervisor: HypervisorContext, { port, bytes }: PortAccess): Handler {
+function* output(hypervisor: HypervisorContext, access: PortAccess): Handler {
+  const { port, bytes } = access;
   yield port === hypervisor.firmwarePort ? CALL_FIRMWARE : WRITE_PORT;
   hypervisor.ports.write(port, bytes, truncated(hypervisor.cpu.state.gpr32(RAX), bytes));
-  yield* advanceAndResume(hypervisor);
+  yield* advanceAndResume(hypervisor, [ofPort(access)]);
 }
+
+const ofPort = ({ port, bytes }: PortAccess): AddressedAccess => ({ access: 'io', address: BigInt(port), bytes });
 
 const truncated = (value: number, bytes: 1 | 2 | 4): number =>
   bytes === 4 ? value : value & (bytes === 2 ? 0xffff : 0xff);
@@ -152,6 +157,10 @@ function* stringAccess(hypervisor: HypervisorContext, exit: VmExit, access: Port
     yield WRITE_ELEMENT;
     ports.write(port, bytes, value);
   }
+  const accesses: readonly AddressedAccess[] = [
+    ofPort(access),
+    { access: direction === 'in' ? 'write' : 'read', address: exit.guestLinear, bytes },
+  ];
   yield direction === 'in' ? MOVE_INS : MOVE_OUTS;
   const stride = BigInt((guest.flags & DF) !== 0 ? -bytes : bytes);
   writeAddress(hypervisor, pointer, bits, offset + stride);
@@ -159,8 +168,9 @@ function* stringAccess(hypervisor: HypervisorContext, exit: VmExit, access: Port
   if (access.rep && count !== 1n) {
     yield REPEAT;
     guest.trapIfSingleStepping();
+    guest.meetBreakpoints(accesses);
     yield* resumeGuest(hypervisor);
-  } else yield* advanceAndResume(hypervisor);
+  } else yield* advanceAndResume(hypervisor, accesses);
 }
 
 /** Writes a register that holds an address or count: 16 bits leave the rest, 32 bits clear the upper half. */

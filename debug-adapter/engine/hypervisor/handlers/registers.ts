@@ -1,8 +1,8 @@
 /** Accesses to control and debug registers (SDM Vol. 3C, exit qualifications, tables 27-3 and 27-4), and INVLPG. */
 import { GENERAL_REGISTERS } from '../../cpu/registers.ts';
 import { unreachable } from '../../base/unreachable.ts';
-import { CR0, DR6_FIXED, DR7_FIXED } from '../../cpu/control-bits.ts';
-import { GP, MachineStop } from '../../cpu/guest-fault.ts';
+import { CR0, DR6_BD, DR6_CAUSES, DR6_FIXED, DR7_FIXED, DR7_GD, DR7_WRITABLE } from '../../cpu/control-bits.ts';
+import { DB, GP } from '../../cpu/guest-fault.ts';
 import { LAYOUT } from '../../cpu/layout.ts';
 import type { HypervisorContext } from '../context.ts';
 import {
@@ -94,14 +94,15 @@ function writeControlRegister(hypervisor: HypervisorContext, cr: number, value: 
 
 type DebugRegister = 0 | 1 | 2 | 3 | 6 | 7;
 const DR_AT = { 0: LAYOUT.dr0, 1: LAYOUT.dr1, 2: LAYOUT.dr2, 3: LAYOUT.dr3, 6: LAYOUT.dr6 } as const;
-const DR6_CAUSES = 0xe00f;
-const DR7_ENABLES = 0xff;
-const DR7_GD = 1 << 13;
-const DR7_WRITABLE = 0xffff_2bff;
 
 const WRITE_DR = step('write the debug register', 'DR7 is in the VMCS, the others are still in the processor.', {
   vmcs: ['GUEST_DR7'],
   registers: ['DR0', 'DR1', 'DR2', 'DR3', 'DR6'],
+});
+
+const GENERAL_DETECT = step('general detect', 'The guest guards its debug registers with DR7.GD: it gets #DB.', {
+  vmcs: ['GUEST_DR7'],
+  registers: ['DR6'],
 });
 
 export const handleDrAccess: ExitHandler = function* (hypervisor, exit) {
@@ -110,6 +111,16 @@ export const handleDrAccess: ExitHandler = function* (hypervisor, exit) {
   const qualification = Number(exit.qualification);
   const register = (qualification >> 8) & 15;
   const dr = debugRegister(qualification & 7);
+  const dr7 = guest.low('GUEST_DR7');
+  if ((dr7 & DR7_GD) !== 0) {
+    // The exit came before the guest's own guard; injecting leaves both registers to us.
+    yield GENERAL_DETECT;
+    const { state } = hypervisor.cpu;
+    state.set64(LAYOUT.dr6, state.get64(LAYOUT.dr6) | BigInt(DR6_BD));
+    guest.writeLow('GUEST_DR7', dr7 & ~DR7_GD);
+    yield* faultAndResume(hypervisor, DB);
+    return;
+  }
   if ((qualification & 16) !== 0) {
     yield READ_REGISTER;
     const value = dr === 7 ? guest.read('GUEST_DR7') : hypervisor.cpu.state.get64(DR_AT[dr]);
@@ -156,9 +167,6 @@ function writeDebugRegister({ guest, cpu }: HypervisorContext, dr: DebugRegister
       return 'written';
     case 7:
       if (value >> 32n !== 0n) return 'refused';
-      // As the processor: what is not built stops by name.
-      if ((low & DR7_ENABLES) !== 0) throw new MachineStop('hardware breakpoint enabled through DR7');
-      if ((low & DR7_GD) !== 0) throw new MachineStop('general detect (DR7.GD)');
       guest.writeLow('GUEST_DR7', (low & DR7_WRITABLE) | DR7_FIXED);
       return 'written';
     default:

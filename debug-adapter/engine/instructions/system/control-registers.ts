@@ -1,9 +1,10 @@
 /** MOV to and from control and debug registers, LMSW SMSW CLTS, INVLPG INVPCID, INVD WBINVD, HLT (SDM Vol. 2A and 2B). */
 import { Code, OpKind } from 'iced-x86';
 import type { Cpu } from '../../cpu/context.ts';
-import { ACTIVITY, CR0, CR4 } from '../../cpu/control-bits.ts';
+import { ACTIVITY, CR0, CR4, DR6_BD, DR7_GD } from '../../cpu/control-bits.ts';
 import { readDr, writeCr0, writeCr3, writeCr4, writeCr8, writeDr } from '../../cpu/control-registers.ts';
-import { GP, raise } from '../../cpu/guest-fault.ts';
+import { RF } from '../../cpu/flags.ts';
+import { DB, GP, raise } from '../../cpu/guest-fault.ts';
 import { LAYOUT } from '../../cpu/layout.ts';
 import { is64Bit, isCanonical, isNonRoot, isVirtual8086 } from '../../cpu/modes.ts';
 import { effectiveAddress, readRegister, segmentName, writeRegister } from '../../cpu/operands.ts';
@@ -65,6 +66,15 @@ function debugRegister(cpu: Cpu, dr: number): 0 | 1 | 2 | 3 | 6 | 7 {
   return (aliased ? dr + 2 : dr) as 0 | 1 | 2 | 3 | 6 | 7;
 }
 
+/** DR7.GD guards the debug registers: a fault before the instruction (SDM Vol. 3B, "General-Detect Exception Condition" 17.3.1.3). */
+function generalDetect(cpu: Cpu): void {
+  const { state } = cpu;
+  if ((state.low(LAYOUT.dr7) & DR7_GD) === 0) return;
+  state.set64(LAYOUT.pendingDebug, state.get64(LAYOUT.pendingDebug) | BigInt(DR6_BD));
+  state.systemFlags |= RF;
+  raise(DB, undefined, 'general detect (DR7.GD)');
+}
+
 const moveDebug =
   (direction: 'to' | 'from'): SystemInstruction =>
   (cpu, instruction) => {
@@ -76,6 +86,7 @@ const moveDebug =
     intercept(cpu, { kind: 'mov-dr', dr: numberOf(debug), register: numberOf(general), direction }, instruction);
     const dr = debugRegister(cpu, numberOf(debug));
     requireCpl0(cpu);
+    generalDetect(cpu);
     if (direction === 'to') writeDr(cpu, dr, readRegister(cpu.state, general));
     else writeRegister(cpu.state, general, readDr(cpu, dr));
   };

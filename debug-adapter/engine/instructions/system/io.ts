@@ -63,6 +63,7 @@ const input =
     } as const;
     intercept(cpu, what, instruction);
     writeRegister(cpu.state, instruction.op0Register, BigInt(cpu.ports.read(port, bytes) >>> 0));
+    cpu.portAccessed(port, bytes);
   };
 
 const output =
@@ -83,6 +84,7 @@ const output =
     } as const;
     intercept(cpu, what, instruction);
     cpu.ports.write(port, bytes, Number(readRegister(cpu.state, instruction.op1Register)));
+    cpu.portAccessed(port, bytes);
   };
 
 const MASKS = { 2: 0xffffn, 4: 0xffff_ffffn, 8: 0xffff_ffff_ffff_ffffn } as const;
@@ -115,6 +117,7 @@ function stringStep(cpu: Cpu, instruction: DecodedInstruction, direction: 'in' |
     cpu.checkWritable(checked, bytes);
     cpu.writeLinear(checked, bytes, BigInt(cpu.ports.read(port, bytes) >>> 0));
   } else cpu.ports.write(port, bytes, Number(cpu.readLinear(checked, bytes)));
+  cpu.portAccessed(port, bytes);
   const step = (state.systemFlags & DF) !== 0 ? -bytes : bytes;
   setIndex(cpu, register, size, offset + BigInt(step));
 }
