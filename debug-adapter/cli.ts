@@ -3,6 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { REGISTER_NAMES } from './engine/index.ts';
+import { markedScanCodes } from './debugger/keyboard.ts';
 import { didYouMean } from './debugger/nearest.ts';
 import { UserError } from './debugger/user-error.ts';
 import { failurePlace } from './present/exception-info.ts';
@@ -10,8 +11,9 @@ import { exitTable } from './present/exit-table.ts';
 import { exitCounts } from './present/exits.ts';
 import { failureText as entryFailureText } from './present/stops.ts';
 import { formatMemorySize, hex64, plural } from './present/text.ts';
+import { screenText } from './present/text-screen.ts';
 import { STATUS, endText, failureText, runHeadless, statusOf } from './session/headless.ts';
-import type { HeadlessResult } from './session/headless.ts';
+import type { HeadlessResult, TimedKeys } from './session/headless.ts';
 import { modeOf, readLaunchArguments } from './session/launch-arguments.ts';
 import type { LaunchRequest } from './session/launch-arguments.ts';
 import { ProgramError, diagnosticText } from './session/program-file.ts';
@@ -22,7 +24,8 @@ const HELP = `NAME
 
 SYNOPSIS
   hyperstep run FILE | FOLDER [--mode bare|vm] [--memory SIZE] [--define NAME=VALUE]...
-                [--include FOLDER]... [--max-instructions N] [--json]
+                [--include FOLDER]... [--keys N:TEXT]... [--max-instructions N]
+                [--screen] [--json]
   hyperstep --help
 
 DESCRIPTION
@@ -39,8 +42,12 @@ OPTIONS
   --memory SIZE          Guest memory, for example 64M or 1G. Default 64M.
   --define NAME=VALUE    Defines a name for the assembler, as %define does; may be repeated.
   --include FOLDER       Searched by %include as well; may be repeated.
+  --keys N:TEXT          Types TEXT on the keyboard once N instructions are done, or when the guest
+                         waits for nothing else: --keys "50000000:ls<Enter>". Names such as <F2>,
+                         <Up>, <Ctrl+C> stand for keys, <lt> for "<"; may be repeated.
   --max-instructions N   Stops after N instructions. Default: no limit.
-  --json                 Prints one JSON object instead: console, exits, registers and end.
+  --screen               Prints what the text screen shows in the end.
+  --json                 Prints one JSON object instead: console, screen, exits, registers and end.
 
 EXIT STATUS
   0    the guest powered the machine off, or halted for ever with interrupts off
@@ -61,6 +68,8 @@ interface Command {
   readonly launch: LaunchRequest;
   readonly maxInstructions: number;
   readonly json: boolean;
+  readonly screen: boolean;
+  readonly keys: readonly TimedKeys[];
 }
 
 const OPTIONS = {
@@ -69,7 +78,9 @@ const OPTIONS = {
   memory: { type: 'string' },
   define: { type: 'string', multiple: true },
   include: { type: 'string', multiple: true },
+  keys: { type: 'string', multiple: true },
   'max-instructions': { type: 'string' },
+  screen: { type: 'boolean' },
   json: { type: 'boolean' },
 } as const;
 
@@ -116,8 +127,10 @@ function readCommandLine(args: readonly string[]): Command | undefined {
   const limit = text(values['max-instructions'], 'max-instructions');
   return {
     launch: { ...launch, workspace: sourceFolder(program) },
-    maxInstructions: limit === undefined ? Infinity : count(limit),
+    maxInstructions: limit === undefined ? Infinity : count(limit, 'max-instructions', limit),
     json: values.json === true,
+    screen: values.screen === true,
+    keys: (values.keys ?? []).map((each) => timedKeys(text(each, 'keys') ?? '')),
   };
 }
 
@@ -127,12 +140,18 @@ function definition(text: string): readonly [string, string] {
   return [match[1]!, match[2] ?? ''];
 }
 
-function count(text: string): number {
+function count(text: string, option: string, given: string): number {
   const number = Number(text.replaceAll('_', ''));
   if (!Number.isSafeInteger(number) || number < 1) {
-    throw new UserError(`Option --max-instructions ${text}: write a whole number above 0.`);
+    throw new UserError(`Option --${option} ${given}: write a whole number above 0.`);
   }
   return number;
+}
+
+function timedKeys(given: string): TimedKeys {
+  const match = /^([^:]*):(.+)$/s.exec(given);
+  if (!match) throw new UserError(`Option --keys ${given}: write an instruction count, a colon and what to type.`);
+  return { instruction: count(match[1]!, 'keys', given), scanCodes: Uint8Array.from(markedScanCodes(match[2]!)) };
 }
 
 /** Attributes of the program's launch configuration: the one of the wanted mode, else one under the hypervisor, else the first. */
@@ -167,24 +186,28 @@ function programIn(file: string): string {
   throw new UserError(`${file} ${reason}: name the program file.`);
 }
 
-async function run({ launch, maxInstructions, json }: Command): Promise<number> {
+async function run({ launch, maxInstructions, json, screen, keys }: Command): Promise<number> {
   const written: Uint8Array[] = [];
   const result = await runHeadless({
     launch,
     maxInstructions,
+    keys,
     onConsole: (bytes) => {
       if (json) written.push(bytes.slice());
       else process.stdout.write(bytes.slice());
     },
   });
-  process.stdout.write(json ? `${jsonReport(result, Buffer.concat(written).toString('utf8'))}\n` : report(result));
+  process.stdout.write(
+    json ? `${jsonReport(result, Buffer.concat(written).toString('utf8'))}\n` : report(result, screen),
+  );
   return statusOf(result);
 }
 
-function report(result: HeadlessResult): string {
+function report(result: HeadlessResult, screen: boolean): string {
   const { machine, mode, programName } = result.target;
   const failures = failureText(result);
   const sections = [
+    ...(screen ? [screenText(machine.inspect.textScreen())] : []),
     ...(failures === '' ? [] : [failures]),
     exitTable(exitCounts(machine.exitCounts)),
     `${programName}, mode ${mode}, ${formatMemorySize(machine.options.memoryBytes)}: ${plural(machine.instructionsRetired, 'instruction')}; ${endText(result)}`,
@@ -201,6 +224,7 @@ function jsonReport(result: HeadlessResult, console: string): string {
       mode,
       memoryBytes: machine.options.memoryBytes,
       console,
+      screen: screenText(inspect.textScreen()).split('\n'),
       instructions: machine.instructionsRetired,
       exits: exitCounts(machine.exitCounts),
       failures: result.failures.map((failure) => ({

@@ -69,6 +69,8 @@ const REQUIRED: Readonly<Record<RequestName, Fields>> = {
   'hyperstep/pageWalk': { address: 'string' },
   'hyperstep/exits': { start: 'number', count: COUNT },
   'hyperstep/vmcs': {},
+  'hyperstep/textScreen': {},
+  'hyperstep/keyboardInput': {},
   'hyperstep/runToNextExit': THREAD,
 };
 
@@ -111,6 +113,11 @@ const OPTIONAL: Partial<Readonly<Record<RequestName, Fields>>> = {
     user: 'boolean',
   },
   'hyperstep/vmcs': THREAD,
+  'hyperstep/keyboardInput': {
+    text: 'string',
+    keys: { kind: 'array', elements: 'string' },
+    scanCodes: { kind: 'array', elements: 'number' },
+  },
 };
 
 /** Fields of the elements of an array argument. */

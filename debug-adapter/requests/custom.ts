@@ -1,8 +1,11 @@
 /** The requests of our own views: page walks, the exit log, the VMCS. */
+import { keyScanCodes, textScanCodes } from '../debugger/keyboard.ts';
 import { ProcessorView } from '../debugger/processor.ts';
+import { UserError } from '../debugger/user-error.ts';
 import { exitCounts, exitRow, threadOf } from '../present/exits.ts';
 import { presentWalk } from '../present/page-walk.ts';
 import { hex64 } from '../present/text.ts';
+import { presentTextScreen } from '../present/text-screen.ts';
 import { presentVmcs } from '../present/vmcs.ts';
 import type { Handlers } from '../session/handlers.ts';
 import { sum } from '../session/session.ts';
@@ -14,7 +17,12 @@ const MAX_SYMBOLS = 1000;
 
 export const customRequests: Handlers<
   Session,
-  'hyperstep/machineInfo' | 'hyperstep/pageWalk' | 'hyperstep/exits' | 'hyperstep/vmcs'
+  | 'hyperstep/machineInfo'
+  | 'hyperstep/pageWalk'
+  | 'hyperstep/exits'
+  | 'hyperstep/vmcs'
+  | 'hyperstep/textScreen'
+  | 'hyperstep/keyboardInput'
 > = {
   'hyperstep/machineInfo': (session) => {
     const { machine, symbols, mode, runner, programName } = session.target;
@@ -62,5 +70,15 @@ export const customRequests: Handlers<
   'hyperstep/vmcs': (session, args) => {
     const { machine, symbols } = session.target;
     return presentVmcs(machine, session.cpuOf(args.threadId), symbols);
+  },
+
+  'hyperstep/textScreen': (session) => presentTextScreen(session.target.machine.inspect.textScreen()),
+
+  'hyperstep/keyboardInput': (session, { text = '', keys = [], scanCodes = [] }) => {
+    const byte = scanCodes.find((code) => code < 0 || code > 0xff || !Number.isInteger(code));
+    if (byte !== undefined) throw new UserError(`"scanCodes" holds ${byte}; a scan code is a byte, from 0 to 255.`);
+    const codes = [...textScanCodes(text), ...keys.flatMap(keyScanCodes), ...scanCodes];
+    session.target.machine.sendKeys(Uint8Array.from(codes));
+    return {};
   },
 };

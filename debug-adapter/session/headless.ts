@@ -21,6 +21,15 @@ export interface HeadlessOptions {
   readonly launch: LaunchRequest;
   readonly maxInstructions: number;
   readonly onConsole: (bytes: Uint8Array) => void;
+  /** Typed on the way, by instruction count. */
+  readonly keys?: readonly TimedKeys[];
+}
+
+/** Keys for the guest's keyboard. */
+export interface TimedKeys {
+  /** Instructions retired before; earlier where the guest has halted and waits for nothing else. */
+  readonly instruction: number;
+  readonly scanCodes: Uint8Array;
 }
 
 /** Instructions per call of the engine: often enough for Ctrl+C. */
@@ -32,7 +41,12 @@ const MAX_FAILURES = 100;
 export const STATUS = { ended: 0, failed: 1, usage: 2, limit: 3, bug: 4 } as const;
 
 /** Throws `UserError` where the program cannot be made. */
-export async function runHeadless({ launch, maxInstructions, onConsole }: HeadlessOptions): Promise<HeadlessResult> {
+export async function runHeadless({
+  launch,
+  maxInstructions,
+  onConsole,
+  keys = [],
+}: HeadlessOptions): Promise<HeadlessResult> {
   const unused = (): void => undefined;
   const target = new Target(launch, { onStop: unused, onLog: unused, onBroken: unused, onConsole });
   const { machine } = target;
@@ -44,8 +58,13 @@ export async function runHeadless({ launch, maxInstructions, onConsole }: Headle
     exception: () => false,
     vmEntryFailure: true,
   });
+  const untyped = [...keys].sort((a, b) => a.instruction - b.instruction);
+  const typeNext = (): void => machine.sendKeys(untyped.shift()?.scanCodes ?? new Uint8Array(0));
   for (;;) {
-    const left = maxInstructions - machine.instructionsRetired;
+    const before = machine.instructionsRetired;
+    while (untyped[0] !== undefined && untyped[0].instruction <= machine.instructionsRetired) typeNext();
+    const until = Math.min(maxInstructions, untyped[0]?.instruction ?? Infinity);
+    const left = until - machine.instructionsRetired;
     if (left <= 0) return { target, failures, end: { kind: 'instruction-limit', limit: maxInstructions } };
     const stop = machine.run({
       maxInstructions: Math.min(SLICE, left),
@@ -56,14 +75,19 @@ export async function runHeadless({ launch, maxInstructions, onConsole }: Headle
       case 'triple-fault':
       case 'unimplemented':
       case 'nowhere':
-      case 'halted':
       case 'power-off':
         return { target, failures, end: stop };
+      case 'halted':
+        if (untyped.length === 0) return { target, failures, end: stop };
+        typeNext();
+        break;
       case 'vm-entry-failure':
         if (failures.length < MAX_FAILURES) failures.push(stop.report);
         break;
       case 'budget':
       case 'pause':
+        // Many device events have not brought the guest to its next instruction.
+        if (machine.instructionsRetired === before && untyped.length > 0) typeNext();
         await new Promise((resolve) => setImmediate(resolve));
         break;
       case 'breakpoint':

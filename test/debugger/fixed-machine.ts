@@ -80,6 +80,7 @@ export function standingMachine(standing: Standing): Machine {
       vmcs: () =>
         standing.vmcs === undefined ? undefined : { address: 0x1000, launched: standing.launched ?? false, fields },
       lastVmcsWrite: (field) => ({ field, instruction: undefined, linear: undefined }),
+      textScreen: never,
       devices: () => [],
     },
     setStopConditions: never,
@@ -96,5 +97,6 @@ export function standingMachine(standing: Standing): Machine {
       return written.length;
     },
     sendInput: never,
+    sendKeys: never,
   };
 }

@@ -103,6 +103,69 @@ describe('keyboard controller', () => {
     assert.equal(status(), 0x15);
   });
 
+  const X = [0x2d, 0xad];
+  const UP = [0xe0, 0x48, 0xe0, 0xc8];
+  for (const [title, configuration, keys, expected] of [
+    ['translated to set 1', 0x65, X, X],
+    ['as set 2 without translation', 0x25, X, [0x22, 0xf0, 0x22]],
+    ['with prefixes', 0x65, UP, UP],
+    ['with prefixes in set 2', 0x25, UP, [0xe0, 0x75, 0xe0, 0xf0, 0x75]],
+    ['F7, whose code lies above 7Fh', 0x25, [0x41, 0xc1], [0x83, 0xf0, 0x83]],
+    ['F7 translated', 0x65, [0x41, 0xc1], [0x41, 0xc1]],
+  ] as const) {
+    it(`types ${title}`, () => {
+      const { controller, command, write, drain } = rig();
+      command(0x60);
+      write(configuration);
+      controller.type(Uint8Array.from(keys));
+      assert.deepEqual(drain(), expected);
+    });
+  }
+
+  it('translates every key of set 1 to set 2 and back', () => {
+    const { controller, drain } = rig();
+    const all = Array.from({ length: 0x58 }, (_, index) => index + 1);
+    controller.type(Uint8Array.from(all.flatMap((code) => [code, code | 0x80])));
+    assert.deepEqual(
+      drain(),
+      all.flatMap((code) => [code, code | 0x80]),
+    );
+  });
+
+  it('types what it is told to in set 1, and stays without set 3', () => {
+    const { controller, command, write, drain } = rig();
+    [0xf0, 1, 0xf0, 3].forEach(write);
+    assert.deepEqual(drain(), [0xfa, 0xfa, 0xfa, 0xfe]);
+    command(0x60);
+    write(0x25);
+    controller.type(Uint8Array.from(X));
+    assert.deepEqual(drain(), X);
+  });
+
+  it('keeps keys while its clock is off or the buffer is full, and interrupts for each byte', () => {
+    const { controller, command, write, status, keyboard } = rig();
+    command(0xad);
+    controller.type(Uint8Array.from(X));
+    assert.deepEqual([status() & 1, keyboard.take()], [0, []]);
+    command(0xae);
+    assert.deepEqual(keyboard.take(), [true]);
+    write(0xee);
+    assert.deepEqual(
+      [0, 0, 0].map(() => controller.read(0, 1)),
+      [0x2d, 0xee, 0xad],
+    );
+    assert.equal(status() & 1, 0);
+  });
+
+  it('does not look at its keys while scanning is off', () => {
+    const { controller, write, drain } = rig();
+    write(0xf5);
+    controller.type(Uint8Array.from(X));
+    write(0xf4);
+    controller.type(Uint8Array.from(X));
+    assert.deepEqual(drain(), [0xfa, 0xfa, ...X]);
+  });
+
   it('moves A20 and resets through the output port', () => {
     const { command, write, events } = rig();
     command(0xd1);

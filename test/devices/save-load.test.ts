@@ -76,7 +76,7 @@ function allDevices() {
     hpet,
     localApic,
   ];
-  return { devices, timed, uart, calls, localApic, setNow: (tick: number) => (now = tick) };
+  return { devices, timed, uart, keyboard, calls, localApic, setNow: (tick: number) => (now = tick) };
 }
 
 /** A fixed pseudo-random walk over all registers of all devices, as time goes by; returns everything seen. */
@@ -107,6 +107,7 @@ function exercise(
     }
     if (random(8) === 0 && board.localApic.pending()) seen.push(board.localApic.acknowledge());
     if (random(16) === 0) board.uart.receive(Uint8Array.of(random(256), random(256)));
+    if (random(16) === 0) board.keyboard.type(Uint8Array.of(1 + random(0x58), 0x81 + random(0x58)));
   }
   return [...seen, ...board.calls.splice(0)];
 }

@@ -123,6 +123,17 @@ describe('hyperstep on the command line', function () {
     }
   });
 
+  it('types keys and prints the screen', () => {
+    const run = (...args: string[]) =>
+      hyperstep('run', 'test/session/fixtures/keyboard.asm', '--mode', 'bare', '--screen', ...args);
+    assert.match(run().stdout, /^\nK\n\n.*halted for ever/ms);
+    const { stdout, status } = run('--keys', '2000:<F10>', '--keys', '1_000:Ls', '--keys', '3000:<Enter>');
+    assert.match(stdout, /^\nK\n2a261f44\n/);
+    assert.equal(status, 1);
+    const { screen } = JSON.parse(run('--json', '--keys', '100:x').stdout) as { screen: string[] };
+    assert.deepEqual(screen, ['K', '2d']);
+  });
+
   it('explains itself', () => {
     const { stdout, status } = hyperstep('--help');
     for (const part of ['NAME', 'SYNOPSIS', 'DESCRIPTION', 'OPTIONS', 'EXIT STATUS', 'EXAMPLES']) {
@@ -142,6 +153,9 @@ describe('hyperstep on the command line', function () {
     [['run', 'samples/00-hello', '--memory', '4G'], /"memory" is 4 GiB; it must be from 1 MiB to \d+ MiB/],
     [['run', 'samples/00-hello', '--toString'], /Unknown option --toString/],
     [['run', 'samples/00-hello', '--max-instructions', 'many'], /whole number/],
+    [['run', 'samples/00-hello', '--keys', 'Enter'], /write an instruction count, a colon and what to type/],
+    [['run', 'samples/00-hello', '--keys', 'x:a'], /whole number above 0/],
+    [['run', 'samples/00-hello', '--keys', '1:<Entr>'], /no key "Entr"\. Did you mean "Enter"/],
     [['run', 'samples/00-hello', 'samples/02-tinyos'], /One program at a time/],
   ];
   for (const [args, message] of mistakes) {

@@ -10,6 +10,7 @@ import {
   type PortDevice,
   type RegisterRow,
 } from './device.ts';
+import { RELEASED_PREFIX, set2Codes, translated, translatedKey } from './scan-codes.ts';
 
 const STATUS_OUTPUT_FULL = 0x01;
 const STATUS_SYSTEM = 0x04;
@@ -97,6 +98,12 @@ export interface I8042State {
   /** Keyboard command that waits for its parameter; 0 where none does. */
   readonly keyboardAwaited: number;
   readonly scanCodeSet: number;
+  /** Codes that the keyboard has not sent yet, oldest first. */
+  readonly keys: readonly number[];
+  /** The keyboard looks at its keys. */
+  readonly scanning: boolean;
+  /** The prefix of a released key was translated; its code follows. */
+  readonly released: boolean;
   readonly ramByte: readonly number[];
 }
 
@@ -117,6 +124,9 @@ export class I8042 implements PortDevice<I8042State> {
   #awaited = 0;
   #keyboardAwaited = 0;
   #scanCodeSet = 2;
+  #keys: number[] = [];
+  #scanning = true;
+  #released = false;
   /** Controller memory behind commands 20h to 3Fh; byte 0 is the configuration. */
   #ram = new Array<number>(32).fill(0);
 
@@ -145,8 +155,33 @@ export class I8042 implements PortDevice<I8042State> {
     // The line falls with the read and rises again for the next byte.
     this.#lines.keyboardInterrupt.set(false);
     this.#lines.auxInterrupt.set(false);
-    this.#signal();
+    if (this.#output.length === 0) this.#sendKeys();
+    else this.#signal();
     return head?.value ?? 0;
+  }
+
+  /**
+   * Keys are pressed and released, as codes of set 1. They wait until the controller can take them; no keyboard's buffer is
+   * that long, but then nobody types that fast.
+   */
+  type(set1: Uint8Array): void {
+    if (!this.#scanning) return;
+    this.#keys.push(...(this.#scanCodeSet === 1 ? set1 : set2Codes(set1)));
+    this.#sendKeys();
+  }
+
+  /** A byte at a time, while the output buffer is empty and the keyboard's clock runs. */
+  #sendKeys(): void {
+    while (this.#output.length === 0 && (this.#configuration & CONFIG_KEYBOARD_OFF) === 0) {
+      const code = this.#keys.shift();
+      if (code === undefined) return;
+      if ((this.#configuration & CONFIG_TRANSLATE) === 0) this.#push({ value: code, from: 'keyboard' });
+      else if (code === RELEASED_PREFIX) this.#released = true;
+      else {
+        this.#push({ value: translatedKey(code, this.#released), from: 'keyboard' });
+        this.#released &&= code === 0xe0 || code === 0xe1;
+      }
+    }
   }
 
   write(_offset: number, _bytes: AccessBytes, value: number): void {
@@ -185,6 +220,7 @@ export class I8042 implements PortDevice<I8042State> {
         return;
       case 0xae:
         this.#configuration &= ~CONFIG_KEYBOARD_OFF;
+        this.#sendKeys();
         return;
       case 0xd0:
         this.#answer(this.#outputPort);
@@ -211,6 +247,7 @@ export class I8042 implements PortDevice<I8042State> {
       if (command === 0x60) {
         this.#configuration = value;
         this.#signal();
+        this.#sendKeys();
       } else this.#ram[command & 31] = value;
       return;
     }
@@ -235,9 +272,11 @@ export class I8042 implements PortDevice<I8042State> {
     const awaited = this.#keyboardAwaited;
     this.#keyboardAwaited = 0;
     if (awaited !== 0) {
+      // Set 3 is for terminals; this keyboard does without.
+      if (awaited === 0xf0 && value > 2) return this.#fromKeyboard(RESEND);
       this.#fromKeyboard(ACKNOWLEDGE);
       if (awaited === 0xf0 && value === 0) this.#fromKeyboard(this.#scanCodeSet);
-      else if (awaited === 0xf0 && value <= 3) this.#scanCodeSet = value;
+      else if (awaited === 0xf0) this.#scanCodeSet = value;
       return;
     }
     switch (value) {
@@ -252,12 +291,15 @@ export class I8042 implements PortDevice<I8042State> {
         return this.#fromKeyboard(ACKNOWLEDGE, 0xab, 0x83);
       case 0xf4:
       case 0xf5:
+        this.#scanning = value === 0xf4;
         return this.#fromKeyboard(ACKNOWLEDGE);
       case 0xf6:
         this.#scanCodeSet = 2;
         return this.#fromKeyboard(ACKNOWLEDGE);
       case 0xff:
         this.#scanCodeSet = 2;
+        this.#scanning = true;
+        this.#keys = [];
         return this.#fromKeyboard(ACKNOWLEDGE, SELF_TEST_PASSED);
       default:
         return this.#fromKeyboard(RESEND);
@@ -266,7 +308,7 @@ export class I8042 implements PortDevice<I8042State> {
 
   #fromKeyboard(...bytes: number[]): void {
     const translates = (this.#configuration & CONFIG_TRANSLATE) !== 0;
-    for (const byte of bytes) this.#push({ value: translates ? (TRANSLATED[byte] ?? byte) : byte, from: 'keyboard' });
+    for (const byte of bytes) this.#push({ value: translates ? translated(byte) : byte, from: 'keyboard' });
   }
 
   /** The controller's own answers replace what was in the buffer. */
@@ -296,6 +338,9 @@ export class I8042 implements PortDevice<I8042State> {
       awaited: this.#awaited,
       keyboardAwaited: this.#keyboardAwaited,
       scanCodeSet: this.#scanCodeSet,
+      keys: [...this.#keys],
+      scanning: this.#scanning,
+      released: this.#released,
       ramByte: [...this.#ram],
     };
   }
@@ -308,6 +353,9 @@ export class I8042 implements PortDevice<I8042State> {
     this.#awaited = state.awaited;
     this.#keyboardAwaited = state.keyboardAwaited;
     this.#scanCodeSet = state.scanCodeSet;
+    this.#keys = [...state.keys];
+    this.#scanning = state.scanning;
+    this.#released = state.released;
     this.#ram = [...state.ramByte];
   }
 
@@ -319,9 +367,6 @@ export class I8042 implements PortDevice<I8042State> {
     });
   }
 }
-
-/** What translation makes of bytes that a keyboard answers with; the others it answers with stay as they are. */
-const TRANSLATED: Readonly<Record<number, number>> = { 0x01: 0x43, 0x02: 0x41, 0x03: 0x3f, 0x83: 0x41 };
 
 /** Port 64h. */
 class I8042CommandPort implements PortDevice<null> {

@@ -28,6 +28,14 @@ const MODE_03 = {
   ],
 } as const;
 
+/** The DAC as the firmware leaves it: the 64 colours of an EGA, two bits for each component (`rgbRGB`), and black after them. */
+const START_PALETTE = Array.from({ length: PALETTE_BYTES }, (_, at) => {
+  const colour = Math.floor(at / 3);
+  const bit = 2 - (at % 3);
+  if (colour >= 64) return 0;
+  return 42 * ((colour >> bit) & 1) + 21 * ((colour >> (bit + 3)) & 1);
+});
+
 const VGA_REGISTERS = {
   CURSOR: { title: 'Cursor location, in characters', access: 'internal', bits: 16, fields: [] },
   START: { title: 'First character shown', access: 'internal', bits: 16, fields: [] },
@@ -75,7 +83,7 @@ export class VgaText implements PortDevice<VgaTextState> {
   #attribute: number[] = [...MODE_03.attribute];
   #attributeIndex = ATTRIBUTE_ACCESS;
   #attributeData = false;
-  #palette = new Array<number>(PALETTE_BYTES).fill(0);
+  #palette: number[] = [...START_PALETTE];
   #paletteMask = 0xff;
   #paletteRead = 0;
   #paletteWrite = 0;

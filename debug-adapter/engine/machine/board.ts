@@ -56,6 +56,8 @@ export class Board {
   readonly ports: CpuPorts;
   readonly com1: Uart16550;
   readonly systemControlA: SystemControlA;
+  readonly keyboard: I8042;
+  readonly vga: VgaText;
   private readonly timed: readonly TimedDevice[];
   private readonly now: () => number;
   private readonly localApic: LocalApic;
@@ -104,7 +106,7 @@ export class Board {
       },
       reset: options.resetRequested,
     });
-    const keyboard = new I8042({
+    this.keyboard = new I8042({
       keyboardInterrupt: irq(1),
       auxInterrupt: irq(12),
       a20: () => this.systemControlA.a20,
@@ -124,8 +126,8 @@ export class Board {
     place(0x40, pit);
     const systemControlB = new SystemControlB(pit);
     place(0x61, systemControlB);
-    place(0x60, keyboard);
-    place(0x64, keyboard.commandPort);
+    place(0x60, this.keyboard);
+    place(0x64, this.keyboard.commandPort);
     place(0x70, cmos);
     place(0x80, new LatchPort('POST code'));
     place(0xed, new LatchPort('I/O delay'));
@@ -133,10 +135,10 @@ export class Board {
     place(FIRMWARE_CALL_PORT, new FirmwarePort(options.firmwareCall));
     place(0xe9, new ConsolePort((byte) => options.print(byte, 'e9')));
     place(0xf4, new DebugExit(options.powerOff));
-    const graphics = () => {
+    this.vga = new VgaText(() => {
       throw new MachineStop('a graphics mode of the VGA');
-    };
-    place(0x3b0, new VgaText(graphics));
+    });
+    place(0x3b0, this.vga);
     place(0x3f8, this.com1);
     place(0x510, new FwCfg({ processors: options.processors, ramBytes: options.memoryBytes }));
     place(0xcf8, new PciBus(CHIP_SET_FUNCTIONS, options.resetRequested));

@@ -6,6 +6,7 @@ import type { RegisterName } from '../cpu/registers.ts';
 import type { CpuState } from '../cpu/state.ts';
 import { loadPagingRegisters, privilegeAt } from '../cpu/translation.ts';
 import { meaningOf } from '../devices/device.ts';
+import { textScreen, type TextScreen } from '../devices/vga-screen.ts';
 import { newPagingRegisters, USER } from '../memory/paging.ts';
 import { PAGE_BYTES } from '../memory/physical.ts';
 import { reportEptWalk, reportWalk } from '../memory/walk-report.ts';
@@ -147,5 +148,10 @@ export class MachineInspector implements Inspector {
         .registers()
         .map((register) => ({ name: register.name, value: register.value, meaning: meaningOf(register) })),
     }));
+  }
+
+  textScreen(): TextScreen {
+    const { physical, guestBase, board } = this.power();
+    return textScreen(board.vga.save(), (address, bytes) => physical.peek(guestBase + address, bytes));
   }
 }

@@ -331,7 +331,7 @@ export class HyperstepMachine implements Machine {
         return undefined;
       case 'wait':
         if (this.power.skipToNextEvent()) return undefined;
-        return (this.over = { kind: 'halted', because: 'the guest executed HLT, and no device will ever interrupt' });
+        return { kind: 'halted', because: 'the guest executed HLT, and no device will ever interrupt' };
       case 'halted':
         return (this.over = { kind: 'halted', because: result.because });
       case 'triple-fault':
@@ -388,6 +388,11 @@ export class HyperstepMachine implements Machine {
 
   sendInput(bytes: Uint8Array): void {
     this.power.board.com1.receive(bytes);
+    this.power.cpu.requestAttention();
+  }
+
+  sendKeys(scanCodes: Uint8Array): void {
+    this.power.board.keyboard.type(scanCodes);
     this.power.cpu.requestAttention();
   }
 }

@@ -6,6 +6,7 @@ import type { CodeBits, Program } from '../base/program.ts';
 import type { EptWalk, Walk, WalkAccess } from '../memory/walk-types.ts';
 import type { CpuChoice } from '../cpu/features.ts';
 import type { RegisterName } from '../cpu/registers.ts';
+import type { TextScreen } from '../devices/vga-screen.ts';
 import type { FaultRecord } from '../cpu/context.ts';
 import type { VmExit, VmcsFieldKey, VmcsFieldWrite, VmxInstructionFailed } from '../vmx/types.ts';
 import type { HandlerStep } from '../hypervisor/steps.ts';
@@ -166,6 +167,8 @@ export interface Inspector {
     readonly name: string;
     readonly registers: readonly { readonly name: string; readonly value: number; readonly meaning: string }[];
   }[];
+  /** What the VGA shows. */
+  textScreen(): TextScreen;
 }
 
 /** What `engine/index.ts` hands out: one whole machine. */
@@ -192,6 +195,8 @@ export interface Machine {
   writeMemory(space: AddressSpace, address: bigint, bytes: Uint8Array, cpu: number): number;
   /** Console input for COM1, stamped with the current instruction count. */
   sendInput(bytes: Uint8Array): void;
+  /** Keys pressed and released, as bytes of scan code set 1 (80h: released), stamped with the current instruction count. */
+  sendKeys(scanCodes: Uint8Array): void;
   /** WASM to JS calls since reset, for the bench. */
   readonly crossings: number;
 }
