@@ -10,7 +10,7 @@ export function activate(context: vscode.ExtensionContext): void {
   context.subscriptions.push(
     sessions,
     registerDebugging(context.extensionUri, sessions),
-    registerViews(sessions),
+    registerViews(context.extensionUri, sessions),
     startLanguageClient(context.extensionUri),
   );
 }

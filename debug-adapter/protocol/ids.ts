@@ -12,6 +12,9 @@ export const VIEWS = {
 } as const;
 export type ViewId = (typeof VIEWS)[keyof typeof VIEWS];
 
+/** Type of the editor that shows the guest's screen. */
+export const SCREEN_PANEL = 'hyperstep.screen';
+
 export const COMMANDS = {
   /** Debug the program in the active editor with default attributes. */
   debugFile: 'hyperstep.debugFile',
@@ -33,4 +36,8 @@ export const COMMANDS = {
   setVmcsField: 'hyperstep.setVmcsField',
   copyVmcs: 'hyperstep.copyVmcs',
   copyVmExits: 'hyperstep.copyVmExits',
+  /** Open the guest's screen as an editor. */
+  showScreen: 'hyperstep.showScreen',
+  /** Put the text of the guest's screen on the clipboard. */
+  copyScreen: 'hyperstep.copyScreen',
 } as const;

@@ -80,7 +80,11 @@ describe('architecture: package.json and the protocol say the same', () => {
     const [{ type, languages }] = contributes().debuggers;
     assert.equal(type, DEBUG_TYPE);
     assert.equal(languages[0], LANGUAGE_ID);
-    assert.deepEqual(sorted(contributes().breakpoints.map(({ language }) => language)), sorted(languages));
+    const breakpoints = new Set(contributes().breakpoints.map(({ language }) => language));
+    assert.deepEqual(
+      languages.filter((language) => !breakpoints.has(language)),
+      [],
+    );
   });
 
   it('describes every launch attribute, and no other', () => {
