@@ -40,6 +40,7 @@ export function exceptionInfo(stop: Stop, scene: Scene): ExceptionInfo | undefin
     case 'nowhere':
       return info('No memory there', text.text ?? '', [text.text ?? '']);
     case 'budget':
+    case 'waiting':
     case 'pause':
     case 'breakpoint':
     case 'watchpoint':

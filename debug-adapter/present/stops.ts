@@ -41,6 +41,7 @@ export function codeText(
 export function describeStop(stop: Stop, { machine, symbols }: Scene): StopText {
   switch (stop.kind) {
     case 'budget':
+    case 'waiting':
       return { reason: 'step', description: 'Paused on step', text: undefined, kind: 'step' };
     case 'pause':
       return { reason: 'pause', description: 'Paused', text: undefined, kind: 'pause' };
@@ -115,7 +116,7 @@ export function describeStop(stop: Stop, { machine, symbols }: Scene): StopText 
       };
     case 'halted': {
       // RIP is past the HLT.
-      const last = ProcessorView.current(machine, 0).linearRip - 1n;
+      const last = ProcessorView.current(machine, machine.current).linearRip - 1n;
       const line = symbols.lineAt(last);
       return {
         reason: 'halted',

@@ -85,6 +85,7 @@ export async function runHeadless({
         if (failures.length < MAX_FAILURES) failures.push(stop.report);
         break;
       case 'budget':
+      case 'waiting':
       case 'pause':
         // Many device events have not brought the guest to its next instruction.
         if (machine.instructionsRetired === before && untyped.length > 0) typeNext();

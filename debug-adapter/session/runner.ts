@@ -136,6 +136,8 @@ export class Runner {
       case 'budget':
         if (goal.extent === 'one') this.met(stop);
         return;
+      case 'waiting':
+        return;
       case 'handler-step':
         this.met(stop);
         return;
@@ -143,7 +145,7 @@ export class Runner {
         this.judgeBreakpoint(stop, goal);
         return;
       case 'watchpoint': {
-        const hit = this.breakpoints.touched(stop.id, this.machine, 0);
+        const hit = this.breakpoints.touched(stop.id, this.machine, this.machine.current);
         hit.logs.forEach(this.events.onLog);
         if (hit.stops.length > 0) this.finish({ stop, planned: false, hits: hit.stops, problems: hit.problems });
         else this.passed(stop, goal);
@@ -154,7 +156,7 @@ export class Runner {
         else this.met(stop);
         return;
       case 'vm-entry-failure':
-        if (this.rules.stopsOnEntryFailure(stop.report, this.machine, 0)) this.interrupt(stop);
+        if (this.rules.stopsOnEntryFailure(stop.report, this.machine, this.machine.current)) this.interrupt(stop);
         else this.passed(stop, goal);
         return;
       case 'exception':
@@ -174,7 +176,7 @@ export class Runner {
   }
 
   private judgeBreakpoint(stop: Extract<Stop, { kind: 'breakpoint' }>, goal: Goal): void {
-    const hit = this.breakpoints.reached(stop.linear, this.machine, 0);
+    const hit = this.breakpoints.reached(stop.linear, this.machine, this.machine.current);
     hit.logs.forEach(this.events.onLog);
     if (hit.stops.length > 0) this.finish({ stop, planned: false, hits: hit.stops, problems: hit.problems });
     else if (goal.stopAt.has(stop.linear)) this.met(stop);
@@ -219,7 +221,7 @@ export class Runner {
       },
       exception: (fault) => {
         this.exceptions++;
-        return this.rules.stopsOnException(fault, machine, 0);
+        return this.rules.stopsOnException(fault, machine, machine.current);
       },
       vmEntryFailure: this.rules.watchesEntryFailure,
     });
@@ -227,6 +229,6 @@ export class Runner {
 
   /** Where the processor is, for messages. */
   get here(): bigint {
-    return ProcessorView.current(this.machine, 0).linearRip;
+    return ProcessorView.current(this.machine, this.machine.current).linearRip;
   }
 }

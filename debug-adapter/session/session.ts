@@ -292,7 +292,8 @@ export class Session {
       this.end();
       return true;
     }
-    const unwatched = stop.kind === 'triple-fault' && !target.rules.stopsOnTripleFault(target.machine, 0);
+    const unwatched =
+      stop.kind === 'triple-fault' && !target.rules.stopsOnTripleFault(target.machine, target.machine.current);
     const stopsForGood = ['triple-fault', 'unimplemented', 'nowhere', 'halted', 'vm-entry-failure'].includes(stop.kind);
     if (!unwatched && !(target.launch.noDebug && stopsForGood)) return false;
     this.output(`${text.description}. ${text.text ?? ''}\n`, 'important');

@@ -12,6 +12,7 @@ import type { Program } from '../../debug-adapter/engine/base/program.ts';
 import { Processor } from '../../debug-adapter/engine/cpu/cpu.ts';
 import { CpuState } from '../../debug-adapter/engine/cpu/state.ts';
 import { createEngineMemory, engineMap } from '../../debug-adapter/engine/execution/engine-memory.ts';
+import { EmittedLoop } from '../../debug-adapter/engine/execution/emitted-loop.ts';
 import { Executor } from '../../debug-adapter/engine/execution/executor.ts';
 import type { DispatchStyle } from '../../debug-adapter/engine/execution/interpreter.ts';
 import { DEFERRED_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/deferred.ts';
@@ -113,7 +114,7 @@ function machineOf(program: Program, style: DispatchStyle): { readonly executor:
     accessed: () => false,
   };
   const instructions = new Map([...SYSTEM_INSTRUCTIONS, ...DEFERRED_INSTRUCTIONS]);
-  const executor = new Executor(memory, map, cpu, tlb, instructions, hooks, style);
+  const executor = new Executor(new EmittedLoop(memory, map, physical, tlb, style), cpu, instructions, hooks);
   cpu.reset();
   const writer = writerOf(physical, 0);
   for (const segment of program.segments) writer.write(segment.address, segment.bytes);

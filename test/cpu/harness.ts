@@ -116,6 +116,12 @@ class FakeIntercepts implements Intercepts {
     this.vector = acknowledge();
     return takeExit();
   }
+  initSignal(): void {
+    this.exitFor('init');
+  }
+  startUp(vector: number): void {
+    this.exitFor(`start-up ${vector}`);
+  }
   boundary(): void {
     this.exitFor('boundary');
   }

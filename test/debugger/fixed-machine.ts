@@ -57,6 +57,7 @@ export function standingMachine(standing: Standing): Machine {
       onConsole: never,
     },
     cpuCount: 1,
+    current: 0,
     instructionsRetired: 0,
     exits: standing.exits ?? [],
     exitCounts: new Map(),

@@ -8,6 +8,7 @@ import { REGISTER_NAMES, type RegisterName } from '../../debug-adapter/engine/cp
 import type { StartState } from '../../debug-adapter/engine/cpu/start-state.ts';
 import { CpuState, type Segment } from '../../debug-adapter/engine/cpu/state.ts';
 import { createEngineMemory, engineMap } from '../../debug-adapter/engine/execution/engine-memory.ts';
+import { EmittedLoop } from '../../debug-adapter/engine/execution/emitted-loop.ts';
 import { Executor } from '../../debug-adapter/engine/execution/executor.ts';
 import type { Exiting } from '../../debug-adapter/engine/hypervisor/controls.ts';
 import { declareHostPhysicalMemory } from '../../debug-adapter/engine/hypervisor/guest-memory-map.ts';
@@ -179,7 +180,7 @@ export class TestMachine {
     });
     this.cpu.plug(this.vmx.intercepts, this.vmx.port);
     const instructions = new Map([...SYSTEM_INSTRUCTIONS, ...VMX_INSTRUCTIONS, ...DEFERRED_INSTRUCTIONS]);
-    this.executor = new Executor(memory, map, this.cpu, tlb, instructions, {
+    this.executor = new Executor(new EmittedLoop(memory, map, this.physical, tlb), this.cpu, instructions, {
       interceptException: () => false,
       accessed: () => false,
       untilNextEvent: () => INSTRUCTIONS_PER_RUN,

@@ -4,6 +4,7 @@ import { Processor } from '../../debug-adapter/engine/cpu/cpu.ts';
 import { LAYOUT } from '../../debug-adapter/engine/cpu/layout.ts';
 import { CpuState } from '../../debug-adapter/engine/cpu/state.ts';
 import { createEngineMemory, engineMap } from '../../debug-adapter/engine/execution/engine-memory.ts';
+import { EmittedLoop } from '../../debug-adapter/engine/execution/emitted-loop.ts';
 import { Executor } from '../../debug-adapter/engine/execution/executor.ts';
 import { INSTRUCTIONS } from '../../debug-adapter/engine/machine/instruction-table.ts';
 import { PhysicalMemory } from '../../debug-adapter/engine/memory/physical.ts';
@@ -48,7 +49,7 @@ export class RealModeRig {
     });
     const vmx = new Vmx(this.cpu, new VmxCapabilities(PROCESSOR_FACTS), { exit() {}, instructionFailed() {} });
     this.cpu.plug(vmx.intercepts, vmx.port);
-    this.executor = new Executor(memory, map, this.cpu, tlb, INSTRUCTIONS, {
+    this.executor = new Executor(new EmittedLoop(memory, map, this.physical, tlb), this.cpu, INSTRUCTIONS, {
       untilNextEvent: () => Number.MAX_SAFE_INTEGER,
       catchUp() {},
       interceptException: () => false,

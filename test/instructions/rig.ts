@@ -4,6 +4,7 @@ import { CR0, CR4, EFER } from '../../debug-adapter/engine/cpu/control-bits.ts';
 import { LAYOUT } from '../../debug-adapter/engine/cpu/layout.ts';
 import { CpuState } from '../../debug-adapter/engine/cpu/state.ts';
 import { createEngineMemory, engineMap } from '../../debug-adapter/engine/execution/engine-memory.ts';
+import { EmittedLoop } from '../../debug-adapter/engine/execution/emitted-loop.ts';
 import { Executor, type ExecutorStop } from '../../debug-adapter/engine/execution/executor.ts';
 import type { DispatchStyle } from '../../debug-adapter/engine/execution/interpreter.ts';
 import { DEFERRED_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/deferred.ts';
@@ -73,10 +74,8 @@ export class Rig {
     const vmx = new Vmx(this.cpu, new VmxCapabilities(PROCESSOR_FACTS), { exit() {}, instructionFailed() {} });
     this.cpu.plug(vmx.intercepts, vmx.port);
     this.executor = new Executor(
-      memory,
-      map,
+      new EmittedLoop(memory, map, this.physical, this.tlb, dispatch),
       this.cpu,
-      this.tlb,
       DEFERRED_INSTRUCTIONS,
       {
         untilNextEvent: () => Number.MAX_SAFE_INTEGER,
@@ -84,7 +83,6 @@ export class Rig {
         interceptException: () => true,
         accessed: () => false,
       },
-      dispatch,
     );
     this.cpu.reset();
     this.buildTables();

@@ -51,9 +51,10 @@ export function programOf(file: string, source: string): Program {
   return program;
 }
 
-export function start(program: Program, mode: MachineMode = 'bare', memoryBytes = MEMORY_BYTES): Guest {
+export function start(program: Program, mode: MachineMode = 'bare', memoryBytes = MEMORY_BYTES, processors = 1): Guest {
   const printed: number[] = [];
-  const machine = createMachine({ program, mode, memoryBytes, onConsole: (bytes) => printed.push(...bytes) });
+  const onConsole = (bytes: Uint8Array) => void printed.push(...bytes);
+  const machine = createMachine({ program, mode, memoryBytes, processors, onConsole });
   return {
     machine,
     program,
@@ -70,8 +71,8 @@ export const startSample = (program: string, mode: MachineMode = 'bare'): Guest 
   start(programOf(samplePath(program), readFileSync(samplePath(program), 'utf8')), mode, SAMPLE_MEMORY_BYTES);
 
 /** A flat program at 8000h, entered at its first byte. */
-export const startCode = (bits: CodeBits, source: string, mode: MachineMode = 'bare'): Guest =>
-  start(programOf('test.asm', `bits ${bits}\norg ${ORIGIN}\n${source}\n`), mode);
+export const startCode = (bits: CodeBits, source: string, mode: MachineMode = 'bare', processors = 1): Guest =>
+  start(programOf('test.asm', `bits ${bits}\norg ${ORIGIN}\n${source}\n`), mode, MEMORY_BYTES, processors);
 
 export const budget = (maxInstructions: number, more: Partial<RunRequest> = {}): RunRequest => ({
   maxInstructions,

@@ -14,12 +14,16 @@ function memoryDigest(machine: Machine): string {
   }
 }
 
+const processorSnapshot = ({ inspect }: Machine, cpu: number) => ({
+  registers: Object.fromEntries(REGISTER_NAMES.map((name) => [name, inspect.register(cpu, name)])),
+  segments: inspect.segments(cpu),
+  mode: inspect.mode(cpu),
+  vmcs: inspect.vmcs(cpu),
+});
+
 export const snapshot = (machine: Machine) => ({
-  registers: Object.fromEntries(REGISTER_NAMES.map((name) => [name, machine.inspect.register(0, name)])),
-  segments: machine.inspect.segments(0),
-  mode: machine.inspect.mode(0),
+  processors: Array.from({ length: machine.cpuCount }, (_, cpu) => processorSnapshot(machine, cpu)),
   memory: memoryDigest(machine),
-  vmcs: machine.inspect.vmcs(0),
   devices: machine.inspect.devices(),
   exits: [...machine.exits],
   exitCounts: [...machine.exitCounts],

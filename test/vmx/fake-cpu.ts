@@ -34,6 +34,7 @@ export class FakeCpu implements Cpu {
   vmx!: VmxPort;
   readonly ports: PortBus = { read: () => 0xff, write: () => {} };
   readonly features = ALL_FEATURES;
+  readonly topology = { index: 0, processors: 1 };
   readonly physicalBits = PHYSICAL_BITS;
   readonly faultChain: readonly FaultRecord[] = [];
   nextRip = 0n;
@@ -62,6 +63,7 @@ export class FakeCpu implements Cpu {
     else this.physical.write(Number(linear), bytes, Number(value));
   }
   checkWritable(): void {}
+  pause(): void {}
   readSystem = this.readLinear.bind(this);
   writeSystem = this.writeLinear.bind(this);
 

@@ -4,6 +4,7 @@ import { LAYOUT } from '../../debug-adapter/engine/cpu/layout.ts';
 import { CpuState } from '../../debug-adapter/engine/cpu/state.ts';
 import { createEngineMemory, engineMap } from '../../debug-adapter/engine/execution/engine-memory.ts';
 import type { ExecutorStop } from '../../debug-adapter/engine/execution/executor.ts';
+import { EmittedLoop } from '../../debug-adapter/engine/execution/emitted-loop.ts';
 import { Executor } from '../../debug-adapter/engine/execution/executor.ts';
 import { SYSTEM_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/system/index.ts';
 import { PhysicalMemory } from '../../debug-adapter/engine/memory/physical.ts';
@@ -63,12 +64,17 @@ export function bench(): Bench {
     instructionFailed: (failure) => void failures.push(failure),
   });
   cpu.plug(vmx.intercepts, vmx.port);
-  const executor = new Executor(memory, map, cpu, tlb, new Map([...SYSTEM_INSTRUCTIONS, ...VMX_INSTRUCTIONS]), {
-    untilNextEvent: () => Number.MAX_SAFE_INTEGER,
-    catchUp: () => {},
-    interceptException: () => false,
-    accessed: () => false,
-  });
+  const executor = new Executor(
+    new EmittedLoop(memory, map, physical, tlb),
+    cpu,
+    new Map([...SYSTEM_INSTRUCTIONS, ...VMX_INSTRUCTIONS]),
+    {
+      untilNextEvent: () => Number.MAX_SAFE_INTEGER,
+      catchUp: () => {},
+      interceptException: () => false,
+      accessed: () => false,
+    },
+  );
   cpu.reset();
   startIn64Bit(cpu);
   state.set64(LAYOUT.cr3, BigInt(PML4));

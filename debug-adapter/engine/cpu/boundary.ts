@@ -12,10 +12,13 @@ import {
   DR6_BT,
   PENDING_ENABLED_BREAKPOINT,
   VMX_NON_ROOT,
+  VMX_OFF,
+  VMX_ROOT,
 } from './control-bits.ts';
 import { IF, RF, TF } from './flags.ts';
 import { DB, GuestFault, NMI } from './guest-fault.ts';
 import { LAYOUT } from './layout.ts';
+import { initializeProcessor } from './reset.ts';
 import type { CpuState } from './state.ts';
 
 /** Bits of LAYOUT.boundary. */
@@ -28,7 +31,14 @@ export const BOUNDARY = {
   nmiPending: 1 << 2,
   /** Iterations of a repeated string instruction have been done and others follow. */
   repeating: 1 << 3,
+  /** INIT has been signalled and not taken. */
+  initPending: 1 << 4,
+  /** A start-up IPI has been signalled and not taken; its vector is the byte at `SIPI_VECTOR_BIT`. */
+  sipiPending: 1 << 5,
 } as const;
+
+const SIPI_VECTOR_BIT = 8;
+const SIPI_BITS = BOUNDARY.sipiPending | (0xff << SIPI_VECTOR_BIT);
 
 /**
  * - `nothing`: go on with the instruction at RIP (or stay halted while `state` says so).
@@ -68,10 +78,15 @@ export function pendingBoundary(cpu: Cpu, controller: InterruptController): Excl
   const retired = cpu.instructionsRetired();
   expireBlocking(state, retired);
   state.set32(LAYOUT.attention, 0);
-  const nonRoot = state.get32(LAYOUT.vmxMode) === VMX_NON_ROOT;
+  const mode = state.get32(LAYOUT.vmxMode);
+  const nonRoot = mode === VMX_NON_ROOT;
   completeArmed(state, retired);
   completeHits(state);
 
+  if (takeInit(cpu, mode)) return 'delivered';
+  if (takeStartUp(cpu, nonRoot)) return 'delivered';
+  // Nothing else ends the wait (SDM Vol. 3C, "Guest Non-Register State" 24.4.2; Vol. 3A, "MP Initialization" 8.4).
+  if (state.get32(LAYOUT.activity) === ACTIVITY.waitForSipi) return 'nothing';
   if (debugTrap(cpu)) return 'delivered';
   if (nonRoot) cpu.intercepts.boundary();
   if (takeNmi(cpu)) return 'delivered';
@@ -79,12 +94,60 @@ export function pendingBoundary(cpu: Cpu, controller: InterruptController): Excl
 
   arm(state, retired);
   const again =
-    (state.get32(LAYOUT.boundary) & ~BOUNDARY.repeating) !== 0 ||
+    (state.get32(LAYOUT.boundary) & ~(BOUNDARY.repeating | BOUNDARY.initPending | SIPI_BITS)) !== 0 ||
     state.low(LAYOUT.pendingDebug) !== 0 ||
     (nonRoot && cpu.intercepts.wantsBoundary()) ||
     (controller.pending() && waitsForShadow(state, nonRoot, cpu));
   if (again) state.set32(LAYOUT.attention, 1);
   return 'nothing';
+}
+
+/** Notes an INIT. */
+export function signalInit(state: CpuState): void {
+  state.set32(LAYOUT.boundary, state.get32(LAYOUT.boundary) | BOUNDARY.initPending);
+}
+
+/** Notes a start-up IPI: ignored but by a processor that waits for one, or will as soon as it takes its INIT. */
+export function signalStartUp(state: CpuState, vector: number): void {
+  const bits = state.get32(LAYOUT.boundary);
+  const waits = state.get32(LAYOUT.activity) === ACTIVITY.waitForSipi;
+  if (!waits && ((bits & BOUNDARY.initPending) === 0 || state.get32(LAYOUT.vmxMode) !== VMX_OFF)) return;
+  state.set32(LAYOUT.boundary, (bits & ~SIPI_BITS) | BOUNDARY.sipiPending | ((vector & 0xff) << SIPI_VECTOR_BIT));
+}
+
+/**
+ * INIT is blocked in VMX root operation, where it stays pending, and by the wait-for-SIPI state of a guest; in VMX non-root
+ * operation it exits (SDM Vol. 3C, "Restrictions on VMX Operation" 23.8 and "Other Causes of VM Exits" 25.2).
+ */
+function takeInit(cpu: Cpu, mode: number): boolean {
+  const state = cpu.state;
+  const bits = state.get32(LAYOUT.boundary);
+  if ((bits & BOUNDARY.initPending) === 0 || mode === VMX_ROOT) return false;
+  if (mode === VMX_NON_ROOT && state.get32(LAYOUT.activity) === ACTIVITY.waitForSipi) return false;
+  state.set32(LAYOUT.boundary, bits & ~BOUNDARY.initPending);
+  if (mode === VMX_NON_ROOT) cpu.intercepts.initSignal();
+  const startUp = bits & SIPI_BITS;
+  initializeProcessor(cpu);
+  // The bootstrap processor starts at its reset vector instead, and ignores start-up IPIs.
+  const waits = state.get32(LAYOUT.activity) === ACTIVITY.waitForSipi;
+  state.set32(LAYOUT.boundary, waits ? startUp : 0);
+  return !waits;
+}
+
+/** SDM Vol. 3A, "MP Initialization Protocol Algorithm for MP Systems" 8.4.3: real mode at 000VV000h. */
+function takeStartUp(cpu: Cpu, nonRoot: boolean): boolean {
+  const state = cpu.state;
+  const bits = state.get32(LAYOUT.boundary);
+  if ((bits & BOUNDARY.sipiPending) === 0) return false;
+  state.set32(LAYOUT.boundary, bits & ~SIPI_BITS);
+  if (state.get32(LAYOUT.activity) !== ACTIVITY.waitForSipi) return false;
+  const vector = (bits >> SIPI_VECTOR_BIT) & 0xff;
+  if (nonRoot) cpu.intercepts.startUp(vector);
+  state.setSegment('CS', { ...state.segment('CS'), selector: vector << 8, base: BigInt(vector << 12) });
+  state.rip = 0n;
+  wake(state);
+  cpu.modeChanged();
+  return true;
 }
 
 /** Once the instruction that was armed has completed, what it began with takes effect. */

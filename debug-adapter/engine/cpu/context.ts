@@ -33,6 +33,8 @@ export interface Cpu {
   readonly ports: PortBus;
   /** What this processor was chosen to have. */
   readonly features: CpuFeatures;
+  /** Its place among the processors of the machine. */
+  readonly topology: Topology;
   /** Absent where the processor has no local APIC. */
   readonly apic?: ApicPort | undefined;
 
@@ -97,8 +99,16 @@ export interface Cpu {
   /** RDMSR / WRMSR without intercepts; throw `GuestFault` #GP for a bad value, `MachineStop` for an MSR that is not built. */
   readMsr(index: number): bigint;
   writeMsr(index: number, value: bigint): void;
+  /** PAUSE: the processor only waits, so that others may go on in the meantime. */
+  pause(): void;
   /** Enters shutdown after a triple fault. */
   shutdown(): void;
+}
+
+/** Processors of one package, one core each; the index is the initial APIC id. */
+export interface Topology {
+  readonly index: number;
+  readonly processors: number;
 }
 
 /** How one event was delivered (or failed to be), kept to explain double and triple faults. */
@@ -132,6 +142,8 @@ export interface InterruptController {
 export interface ApicPort {
   /** IA32_APIC_BASE has changed to a value whose transition is allowed. */
   baseChanged(value: bigint): void;
+  /** The processor has got INIT. */
+  initialized(): void;
   /** RDMSR of 800h to 8FFh; undefined: #GP(0). */
   readRegister(index: number): bigint | undefined;
   /** WRMSR of 800h to 8FFh; `refused`: #GP(0). */
@@ -233,6 +245,10 @@ export interface Intercepts {
   externalInterruptsExit(): boolean;
   /** Takes the exit; with "acknowledge interrupt on exit" the vector comes from `acknowledge()`. */
   externalInterrupt(acknowledge: () => number): void;
+  /** INIT: always exits. */
+  initSignal(): void;
+  /** A start-up IPI in the wait-for-SIPI state: always exits. */
+  startUp(vector: number): void;
   /** Called at an instruction boundary: exits if an interrupt or NMI window is open and asked for, or the preemption timer expired. */
   boundary(): void;
   /** Whether `boundary` may have something to do before the next event: keeps the fast loop fast. */

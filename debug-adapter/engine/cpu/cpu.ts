@@ -14,13 +14,14 @@ import {
   type WalkOutcome,
 } from '../memory/paging.ts';
 import { PAGE_BYTES, type PhysicalMemory } from '../memory/physical.ts';
-import { Spaces } from '../memory/spaces.ts';
 import type { Tlb } from '../memory/tlb.ts';
 import {
   BOUNDARY,
   expireBlocking,
   instructionBreakpoint,
   pendingBoundary,
+  signalInit,
+  signalStartUp,
   startBlocking,
   type BoundaryResult,
 } from './boundary.ts';
@@ -33,6 +34,7 @@ import type {
   InterruptController,
   Intercepts,
   PortBus,
+  Topology,
   VmxPort,
 } from './context.ts';
 import { ACTIVITY } from './control-bits.ts';
@@ -64,6 +66,10 @@ export interface ProcessorParts {
   readonly features?: CpuFeatures;
   readonly interruptController: InterruptController;
   readonly apic?: ApicPort;
+  /** The only processor where absent. */
+  readonly topology?: Topology;
+  /** Told of PAUSE. */
+  readonly paused?: () => void;
   /** Instructions retired since reset, exact at any moment. */
   readonly instructionsRetired: () => number;
   /** TSC ticks per instruction. */
@@ -84,6 +90,7 @@ export class Processor implements Cpu {
   readonly ports: PortBus;
   readonly features: CpuFeatures;
   readonly apic: ApicPort | undefined;
+  readonly topology: Topology;
   readonly translation: Translation;
   readonly debug: DebugUnit;
   readonly physicalBits = PHYSICAL_BITS;
@@ -93,6 +100,7 @@ export class Processor implements Cpu {
   private readonly interruptController: InterruptController;
   private readonly ticksPerInstruction: number;
   private readonly idleTicks: () => number;
+  private readonly paused: (() => void) | undefined;
   private readonly chain: FaultRecord[] = [];
   private next = 0n;
 
@@ -104,13 +112,15 @@ export class Processor implements Cpu {
     this.ports = parts.ports;
     this.features = parts.features ?? ALL_FEATURES;
     this.apic = parts.apic;
+    this.topology = parts.topology ?? { index: 0, processors: 1 };
+    this.paused = parts.paused;
     this.interruptController = parts.interruptController;
     this.instructionsRetired = parts.instructionsRetired;
     this.ticksPerInstruction = parts.ticksPerInstruction;
     this.idleTicks = parts.idleTicks ?? (() => 0);
     this.view = new DataView(parts.physical.bytes.buffer);
     this.debug = new DebugUnit(parts.state);
-    this.translation = new Translation(parts.state, parts.physical, parts.tlb, new Spaces(parts.tlb), PHYSICAL_BITS);
+    this.translation = new Translation(parts.state, parts.physical, parts.tlb, PHYSICAL_BITS);
   }
 
   /** Connects VT-x; before the first instruction. */
@@ -394,6 +404,14 @@ export class Processor implements Cpu {
     this.state.set32(LAYOUT.boundary, this.state.get32(LAYOUT.boundary) | BOUNDARY.nmiPending);
     this.requestAttention();
   }
+  requestInit(): void {
+    signalInit(this.state);
+    this.requestAttention();
+  }
+  requestStartUp(vector: number): void {
+    signalStartUp(this.state, vector);
+    this.requestAttention();
+  }
   requestAttention(): void {
     this.state.set32(LAYOUT.attention, this.state.get32(LAYOUT.attention) | 1);
   }
@@ -404,6 +422,9 @@ export class Processor implements Cpu {
   blockInterrupts(by: 'STI' | 'MOV SS'): void {
     startBlocking(this.state, this.instructionsRetired(), by);
     this.requestAttention();
+  }
+  pause(): void {
+    this.paused?.();
   }
   shutdown(): void {
     this.state.set32(LAYOUT.activity, ACTIVITY.shutdown);

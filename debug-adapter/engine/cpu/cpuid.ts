@@ -1,5 +1,5 @@
 /** What CPUID says of a processor with given features: exactly what is built (SDM Vol. 2A, "CPUID—CPU Identification"). */
-import type { Cpu } from './context.ts';
+import type { Cpu, Topology } from './context.ts';
 import { CR4 } from './control-bits.ts';
 import type { CpuFeatures } from './features.ts';
 import { LAYOUT } from './layout.ts';
@@ -81,7 +81,7 @@ const known = new WeakMap<CpuFeatures, ReadonlyMap<number, CpuidResult>>();
 const ABSENT = leaf(0);
 
 /**
- * One leaf. Above the highest of either range Intel processors answer with the highest basic leaf.
+ * One leaf, but for what `cpuidOf` knows of one processor. Above the highest of either range Intel processors answer with the highest basic leaf.
  * @param enabled XCR0, which leaf 0Dh looks at
  */
 export function cpuid(features: CpuFeatures, eax: number, ecx: number, enabled = 1): CpuidResult {
@@ -92,34 +92,68 @@ export function cpuid(features: CpuFeatures, eax: number, ecx: number, enabled =
   const beyond = requested > (extended ? MAX_EXTENDED : MAX_BASIC);
   const index = beyond ? MAX_BASIC : requested;
   if (index === 7 && ecx !== 0) return ABSENT;
-  if (index === 0xb) return features.has('x2APIC') ? topology(ecx & 0xff) : ABSENT;
   if (index === 0xd) return stateComponents(features, ecx >>> 0, enabled);
   return leaves.get(index) ?? ABSENT;
 }
 
-/**
- * Leaf 0Bh, which comes with x2APIC (SDM Vol. 3A, "Detecting and Enabling x2APIC Mode" 10.12.1): the levels SMT (1) and core (2)
- * with one logical processor each. EDX is its x2APIC id.
- */
-const topology = (level: number): CpuidResult =>
-  level < 2 ? leaf(0, 1, level | ((level + 1) << 8)) : leaf(0, 0, level);
-
+const HTT = 1 << 28;
 const APIC = 1 << 9;
 const APIC_BASE_EN = 1 << 11;
 
-/** What a processor answers now: CPUID.1:EDX.APIC follows IA32_APIC_BASE bit 11. */
-export const withApicState = (cpu: Cpu, eax: number, result: CpuidResult): CpuidResult =>
-  eax !== 1 || (cpu.state.low(LAYOUT.apicBase) & APIC_BASE_EN) !== 0 ? result : { ...result, edx: result.edx & ~APIC };
+/** Bits of an APIC id that tell the processors of the package apart. */
+const coreBits = ({ processors }: Topology): number => 32 - Math.clz32(processors - 1);
+
+/** Leaf 1: initial APIC id, number of ids, HTT; CPUID.1:EDX.APIC follows IA32_APIC_BASE bit 11. */
+function identity(result: CpuidResult, topology: Topology, apicEnabled: boolean): CpuidResult {
+  const { index, processors } = topology;
+  return {
+    ...result,
+    ebx: (result.ebx & 0xffff) | (processors << 16) | (index << 24),
+    edx: (apicEnabled ? result.edx : result.edx & ~APIC) | (processors > 1 ? HTT : 0),
+  };
+}
+
+/**
+ * Leaf 4, for the number of cores that it tells: there is one where there are several. The cache is each core's own: 32 KiB of
+ * data, 8 ways.
+ */
+function caches(topology: Topology, index: number): CpuidResult {
+  if (topology.processors === 1 || index > 0) return ABSENT;
+  const [ways, sets, firstLevelData] = [8, 64, 1 | (1 << 5) | (1 << 8)];
+  const cores = 1 << coreBits(topology);
+  return leaf(((cores - 1) << 26) | firstLevelData, ((ways - 1) << 22) | (CACHE_LINE_BYTES - 1), sets - 1);
+}
+
+/**
+ * Leaf 0Bh, which comes with x2APIC (SDM Vol. 3A, "Detecting and Enabling x2APIC Mode" 10.12.1): the levels SMT (1), with one
+ * logical processor, and core (2), with all of the package. EDX is the x2APIC id.
+ */
+function levels(topology: Topology, level: number): CpuidResult {
+  const type = level < 2 ? level + 1 : 0;
+  const [shift, below] = level === 0 ? [0, 1] : level === 1 ? [coreBits(topology), topology.processors] : [0, 0];
+  return leaf(shift, below, level | (type << 8), topology.index);
+}
+
+/** What a processor answers now. */
+export function cpuidOf(cpu: Cpu, eax: number, ecx: number): CpuidResult {
+  const { state, topology, features } = cpu;
+  switch (eax) {
+    case 1:
+      return identity(cpuid(features, eax, ecx), topology, (state.low(LAYOUT.apicBase) & APIC_BASE_EN) !== 0);
+    case 4:
+      return caches(topology, ecx);
+    case 0xb:
+      return features.has('x2APIC') ? levels(topology, ecx & 0xff) : ABSENT;
+    default:
+      return cpuid(features, eax, ecx, state.get32(LAYOUT.xcr0));
+  }
+}
 
 /** CPUID, the instruction: EAX and ECX in, four registers out. */
 export function executeCpuid(cpu: Cpu): void {
   const state = cpu.state;
   const leafNumber = state.gpr32(0);
-  const result = withApicState(
-    cpu,
-    leafNumber,
-    cpuid(cpu.features, leafNumber, state.gpr32(1), state.get32(LAYOUT.xcr0)),
-  );
+  const result = cpuidOf(cpu, leafNumber, state.gpr32(1));
   const osxsave = leafNumber === 1 && (state.get32(LAYOUT.cr4) & CR4.OSXSAVE) !== 0 ? OSXSAVE : 0;
   state.setGpr32(0, result.eax);
   state.setGpr32(3, result.ebx);

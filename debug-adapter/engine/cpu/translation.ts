@@ -19,8 +19,7 @@ import {
   type WalkOutcome,
 } from '../memory/paging.ts';
 import type { PhysicalMemory } from '../memory/physical.ts';
-import type { Spaces } from '../memory/spaces.ts';
-import { type SpaceKey } from '../memory/spaces.ts';
+import { Spaces, type SpaceKey } from '../memory/spaces.ts';
 import { TLB_PAGE_CODE, TLB_PAGE_GLOBAL, TLB_PAGE_LARGE, tlbMix, type Tlb } from '../memory/tlb.ts';
 import { PageWalker } from '../memory/walk.ts';
 import { CR0, CR4, EFER, VMX_NON_ROOT } from './control-bits.ts';
@@ -81,11 +80,11 @@ export class Translation {
   private readonly watchedPages = new Set<number>();
   private readonly watchedBy: Record<Watcher, readonly bigint[]> = { debugger: [], processor: [] };
 
-  constructor(state: CpuState, physical: PhysicalMemory, tlb: Tlb, spaces: Spaces, physicalBits: number) {
+  constructor(state: CpuState, physical: PhysicalMemory, tlb: Tlb, physicalBits: number) {
     this.state = state;
     this.physical = physical;
     this.tlb = tlb;
-    this.spaces = spaces;
+    this.spaces = new Spaces(tlb, () => this.refreshTag());
     this.registers = newPagingRegisters(physicalBits);
     this.walker = new PageWalker(physical, this.registers, 'commit');
   }

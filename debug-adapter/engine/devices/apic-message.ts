@@ -39,7 +39,14 @@ export function sendMessage(
   destination: ApicDestination,
   message: ApicMessage,
 ): void {
-  const addressed = receivers.filter((receiver) => receiver.isAddressed(destination));
+  deliver(
+    receivers.filter((receiver) => receiver.isAddressed(destination)),
+    message,
+  );
+}
+
+/** Delivers to all, or where it has lowest priority to the one whose priority is lowest, and of equals to the first. */
+export function deliver(addressed: readonly ApicReceiver[], message: ApicMessage): void {
   if (message.mode !== DELIVERY_MODE.lowestPriority) {
     for (const receiver of addressed) receiver.receive(message);
     return;

@@ -121,6 +121,19 @@ export class LocalApic implements MappedDevice<LocalApicState>, TimedDevice, Api
     this.#timer.setMode('one-shot');
   }
 
+  /** INIT: as power-up, but the mode and the id stay (SDM Vol. 3A, "Local APIC State After an INIT Reset" 10.4.7.3; 10.12.5.1). */
+  initialize(): void {
+    const id = this.#id;
+    this.reset();
+    this.#id = id;
+    if (this.#mode === 'x2APIC') this.#deriveLogicalDestination();
+  }
+
+  /** SDM Vol. 3A, "Deriving Logical x2APIC ID from the Local x2APIC ID" 10.12.10.2. */
+  #deriveLogicalDestination(): void {
+    this.#logicalDestination = (((this.#initialId & ~15) << 12) | (1 << (this.#initialId & 15))) >>> 0;
+  }
+
   /** Virtual wire mode, as firmware leaves it: the 8259 pair through LINT0, NMI through LINT1. */
   setVirtualWire(): void {
     this.#spurious = SVR_RESET | SVR_ENABLE;
@@ -140,7 +153,7 @@ export class LocalApic implements MappedDevice<LocalApicState>, TimedDevice, Api
     if (resets) this.reset();
     if (mode !== 'x2APIC') return;
     this.#id = this.#initialId;
-    this.#logicalDestination = (((this.#initialId & ~15) << 12) | (1 << (this.#initialId & 15))) >>> 0;
+    this.#deriveLogicalDestination();
     this.#commandHigh = 0;
   }
 

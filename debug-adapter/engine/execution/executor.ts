@@ -15,10 +15,8 @@ import { asUndefined, decode, MAX_INSTRUCTION_BYTES, type DecodedInstruction } f
 import { codeFacts, isVectorEncoded } from '../isa/codes.ts';
 import { EXECUTE, READ, WALK_OK, WRITE, type AccessKind, type Privilege, type WalkOutcome } from '../memory/paging.ts';
 import { PAGE_BYTES, type PhysicalMemory } from '../memory/physical.ts';
-import type { Tlb } from '../memory/tlb.ts';
-import { CodeCache, type Crossing } from './code-cache.ts';
-import type { EngineMap } from './engine-memory.ts';
-import { emitInterpreter, type DispatchStyle } from './interpreter.ts';
+import type { CodeCache, Crossing } from './code-cache.ts';
+import type { EmittedLoop, LoopUser } from './emitted-loop.ts';
 import { SLOW_STACK } from './interpreter-builder.ts';
 import { OUTCOME, SLOW } from './record.ts';
 
@@ -50,44 +48,18 @@ export interface ExecutorHooks {
   accessed(low: number, high: number, bytes: number, access: 'read' | 'write'): boolean;
 }
 
-interface EmittedLoop {
-  run(cpuBase: number): number;
-}
-
 /** REP iterations that one `run` may take beyond its budget, so that a long string instruction cannot keep it. */
 const REPEAT_FUEL = 1_000_000;
 
-/** Compiled interpreters by what they depend on: a restart gets the one that V8 has already optimised. */
-const modules = new Map<string, WebAssembly.Module>();
-
-function interpreterModule(map: EngineMap, dispatch: DispatchStyle): WebAssembly.Module {
-  const options = {
-    memoryPages: map.wasmPages,
-    tlbBase: map.tlb,
-    poolBase: map.pool,
-    codeTable: map.codeTable,
-    linkNext: map.linkNext,
-    linkTarget: map.linkTarget,
-    dispatch,
-  };
-  const key = JSON.stringify(options);
-  let module = modules.get(key);
-  if (module === undefined) modules.set(key, (module = new WebAssembly.Module(emitInterpreter(options))));
-  return module;
-}
-
-export class Executor {
+export class Executor implements LoopUser {
   /** Instructions of the last `run` that were not used. */
   left = 0;
-  /** Calls between WebAssembly and JavaScript in either direction since reset. */
-  crossings = 0;
   readonly cache: CodeCache;
   /** Linear address of the instruction that led to where a fetch cannot be made, as far as known. */
   cameFrom: bigint | undefined;
   private readonly cpu: Processor;
   private readonly state: CpuState;
   private readonly physical: PhysicalMemory;
-  private readonly tlb: Tlb;
   private readonly instructions: ReadonlyMap<number, SystemInstruction>;
   private readonly hooks: ExecutorHooks;
   private readonly loop: EmittedLoop;
@@ -104,36 +76,19 @@ export class Executor {
   private undelivered: DeliveredEvent | undefined;
 
   constructor(
-    memory: WebAssembly.Memory,
-    map: EngineMap,
+    loop: EmittedLoop,
     cpu: Processor,
-    tlb: Tlb,
     instructions: ReadonlyMap<number, SystemInstruction>,
     hooks: ExecutorHooks,
-    dispatch: DispatchStyle = 'hot',
   ) {
+    this.loop = loop;
+    this.cache = loop.cache;
     this.cpu = cpu;
     this.state = cpu.state;
     this.physical = cpu.physical;
-    this.tlb = tlb;
     this.instructions = instructions;
     this.hooks = hooks;
-    this.cache = new CodeCache(memory, map, cpu.physical.codeFrames);
     cpu.executeBreakpointsChanged = (offsets) => this.cache.setBreakpointOffsets(cpu, offsets);
-    cpu.physical.onCodeWrite = (frame) => {
-      // Slow stores look for themselves whether decoded bytes change.
-      if (this.storing) return;
-      this.cache.drop(frame);
-      this.state.set32(LAYOUT.attention, 1);
-    };
-    const env = {
-      memory,
-      slowRead: (record: number, low: number, high: number, what: number) => this.slowRead(record, low, high, what),
-      slowWrite: (record: number, low: number, high: number, what: number) => this.slowWrite(record, low, high, what),
-      slowModify: (record: number, low: number, high: number, what: number) => this.slowModify(record, low, high, what),
-    };
-    const instance = new WebAssembly.Instance(interpreterModule(map, dispatch), { env });
-    this.loop = instance.exports as unknown as EmittedLoop;
   }
 
   /** Makes `run` return at the next instruction boundary. */
@@ -149,7 +104,7 @@ export class Executor {
     this.undelivered = undefined;
     this.interrupted = false;
     this.alone = false;
-    this.crossings = 0;
+    this.loop.crossings = 0;
   }
 
   /**
@@ -166,6 +121,7 @@ export class Executor {
    * @param ignoreBreakpoint do not stop on a breakpoint at the very first instruction
    */
   run(budget: number, ignoreBreakpoint: boolean): ExecutorStop {
+    this.loop.useBy(this);
     this.left = budget;
     this.fuel = Math.max(budget, REPEAT_FUEL);
     let ignore = ignoreBreakpoint;
@@ -216,7 +172,7 @@ export class Executor {
     const state = this.state;
     state.set32(LAYOUT.budget, budget);
     state.set32(LAYOUT.attention, 0);
-    this.crossings++;
+    this.loop.crossings++;
     const before = state.low(LAYOUT.retired);
     this.looping = budget === 1 ? 'one' : 'many';
     const outcome = this.loop.run(state.base);
@@ -352,14 +308,9 @@ export class Executor {
     if (isRealStyle(state) && isVectorEncoded(instruction.code))
       throw new GuestFault(UD, undefined, 'VEX prefixes do not exist in real-address and virtual-8086 mode');
     if (!features.executes(instruction.code)) instruction = asUndefined(instruction);
-    this.protect(frame);
-    if (crossing) this.protect(crossing.frame);
+    this.loop.protect(frame);
+    if (crossing) this.loop.protect(crossing.frame);
     this.cache.add(frame, inPage, bits, instruction, crossing);
-  }
-
-  /** Before the first instruction of a frame is decoded: from now on its writes take the slow path. */
-  private protect(frame: number): void {
-    if (this.physical.codeFrames[frame] === 0) this.tlb.protectFrame(this.physical.frameOffset(frame));
   }
 
   /** Engine memory offset of a byte at the current privilege, or -1 where there is no memory; throws faults. */
@@ -428,7 +379,7 @@ export class Executor {
   }
 
   private slow(body: () => boolean): number {
-    this.crossings++;
+    this.loop.crossings++;
     try {
       return body() || this.state.get32(LAYOUT.attention) !== 0 ? SLOW.DONE_LEAVE : SLOW.DONE;
     } catch (error) {
@@ -448,7 +399,7 @@ export class Executor {
   }
 
   /** Reads into the transfer slot. */
-  private slowRead(record: number, low: number, high: number, what: number): number {
+  slowRead(record: number, low: number, high: number, what: number): number {
     return this.slow(() => {
       this.checkCanonical(record, low, high, what);
       return this.readInto(low, high, what & 0xff, READ);
@@ -456,7 +407,7 @@ export class Executor {
   }
 
   /** Reads what is about to be written: write permission is checked now. */
-  private slowModify(record: number, low: number, high: number, what: number): number {
+  slowModify(record: number, low: number, high: number, what: number): number {
     return this.slow(() => {
       this.checkCanonical(record, low, high, what);
       this.storing = true;
@@ -506,17 +457,24 @@ export class Executor {
     }
   }
 
-  private slowWrite(record: number, low: number, high: number, what: number): number {
+  slowWrite(record: number, low: number, high: number, what: number): number {
     return this.slow(() => {
       this.checkCanonical(record, low, high, what);
       const bytes = what & 0xff;
       const inPage = low & (PAGE_BYTES - 1);
       const host = inPage + bytes <= PAGE_BYTES ? this.translateForStore(low, high) : -1;
       let leave = false;
-      if (host >= 0) leave = this.writeFrame(host, bytes);
+      if (host >= 0) leave = this.loop.store(host, this.state.base + LAYOUT.transfer, bytes);
       else this.cpu.writeLinear(join(low, high), bytes as 1, this.state.get64(LAYOUT.transfer));
       return this.accessed(low, high, bytes, 'write') || leave;
     });
+  }
+
+  codeWritten(frame: number): void {
+    // Slow stores look for themselves whether decoded bytes change.
+    if (this.storing) return;
+    this.cache.drop(frame);
+    this.state.set32(LAYOUT.attention, 1);
   }
 
   private translateForStore(low: number, high: number): number {
@@ -526,23 +484,6 @@ export class Executor {
     } finally {
       this.storing = false;
     }
-  }
-
-  /** Stores the transfer slot; true where decoded code was dropped. */
-  private writeFrame(host: number, bytes: number): boolean {
-    const frame = this.physical.frameAt(host);
-    let dropped = false;
-    if (this.physical.codeFrames[frame] !== 0) {
-      if (this.cache.isEmpty(frame)) this.physical.codeFrames[frame] = 0;
-      else if (this.cache.overlaps(frame, host & (PAGE_BYTES - 1), bytes)) {
-        this.cache.dropForStore(frame);
-        dropped = true;
-      }
-    }
-    const from = this.state.base + LAYOUT.transfer;
-    const memory = this.physical.bytes;
-    for (let i = 0; i < bytes; i++) memory[host + i] = memory[from + i]!;
-    return dropped;
   }
 }
 

@@ -1,19 +1,17 @@
 /** The board: which devices there are, where they sit, what their lines are connected to. The only place with addresses. */
 import { MachineStop } from '../cpu/guest-fault.ts';
-import { HPET_ADDRESS, IO_APIC_ADDRESS, LOCAL_APIC_ADDRESS, memoryMap } from '../base/memory-map.ts';
-import type { ApicPort, InterruptController, PortBus as CpuPorts } from '../cpu/context.ts';
-import { sendMessage } from '../devices/apic-message.ts';
+import { HPET_ADDRESS, IO_APIC_ADDRESS } from '../base/memory-map.ts';
+import type { PortBus as CpuPorts } from '../cpu/context.ts';
 import { PortBus } from '../devices/bus.ts';
 import { Cmos } from '../devices/cmos.ts';
 import { ConsolePort } from '../devices/console-port.ts';
-import type { Device, InterruptLine, PortDevice, TimedDevice } from '../devices/device.ts';
+import type { AccessBytes, Device, InterruptLine, PortDevice, TimedDevice } from '../devices/device.ts';
 import { FirmwarePort } from '../devices/firmware-port.ts';
 import { FwCfg } from '../devices/fw-cfg.ts';
 import { Hpet } from '../devices/hpet.ts';
 import { I8042 } from '../devices/i8042.ts';
 import { IoApic } from '../devices/io-apic.ts';
 import { LatchPort } from '../devices/latch-port.ts';
-import { LocalApic, type ApicMode } from '../devices/local-apic.ts';
 import { MappedBus } from '../devices/mapped-bus.ts';
 import { CHIP_SET_FUNCTIONS, PciBus } from '../devices/pci.ts';
 import { PicPair } from '../devices/pic-pair.ts';
@@ -23,6 +21,7 @@ import { SystemControlA, SystemControlB } from '../devices/system-control.ts';
 import { Uart16550 } from '../devices/uart16550.ts';
 import { VgaText } from '../devices/vga-text.ts';
 import { FIRMWARE_CALL_PORT, FIRMWARE_PORT_WRITES } from '../loader/firmware/image.ts';
+import { LocalApics, type ProcessorLines } from './local-apics.ts';
 import type { ConsoleSource } from './types.ts';
 
 /** Virtual time: instructions in a second of guest time. One instruction is one tick of every clock on the board. */
@@ -31,19 +30,16 @@ const TICKS_PER_SECOND = 100_000_000;
 export interface BoardOptions {
   readonly memoryBytes: number;
   readonly processors: number;
-  /** Ticks since reset. */
-  readonly now: () => number;
+  /** Each of them as the board is wired to it. */
+  readonly lines: readonly ProcessorLines[];
+  /** The processor that is running: it makes the accesses, and it is its time. */
+  readonly current: () => number;
   readonly print: (byte: number, source: ConsoleSource) => void;
   readonly powerOff: (status: number) => void;
   /** The guest asked for a reset: port 92h, the keyboard controller or port CF9h. */
   readonly resetRequested: () => void;
   /** A ROM stub called the firmware. */
   readonly firmwareCall: () => void;
-  /** What the time-stamp counter is ahead of the ticks, modulo 2^64. */
-  readonly timeStampOffset: () => bigint;
-  /** The local APIC's task priority was written: CR8 follows. */
-  readonly taskPriorityChanged: (priorityClass: number) => void;
-  readonly nmi: () => void;
   /** Something other than a port access may have changed when the next event is. */
   readonly disturbed: () => void;
 }
@@ -51,43 +47,33 @@ export interface BoardOptions {
 export class Board {
   readonly bus = new PortBus();
   readonly mapped = new MappedBus();
-  readonly interrupts: InterruptController;
-  readonly apicPort: ApicPort;
+  readonly apics: LocalApics;
   readonly ports: CpuPorts;
   readonly com1: Uart16550;
   readonly systemControlA: SystemControlA;
   readonly keyboard: I8042;
   readonly vga: VgaText;
   private readonly timed: readonly TimedDevice[];
-  private readonly now: () => number;
-  private readonly localApic: LocalApic;
+  private readonly options: BoardOptions;
   private readonly mappedDevices: readonly Device<unknown>[];
+  /** How far shared devices have come: processors take turns in running, and time must not go back for those. */
+  private clock = 0;
 
   constructor(options: BoardOptions) {
-    this.now = options.now;
+    this.options = options;
     // The processor samples the controller's output at instruction boundaries: the wire itself carries nothing.
     const pics = new PicPair({ set: () => undefined });
-    const ioApic = new IoApic((message, to) => sendMessage([localApic], to, message));
-    const localApic = new LocalApic(0, {
-      now: options.now,
-      timeStampOffset: options.timeStampOffset,
-      taskPriorityChanged: options.taskPriorityChanged,
-      send(message, to) {
-        if (to === 'all') localApic.receive(message);
-        else if (to !== 'others') sendMessage([localApic], to, message);
-      },
-      nmi: options.nmi,
-      control(kind) {
-        // A processor that does not wait for a SIPI ignores it.
-        if (kind !== 'SIPI') throw new MachineStop(`${kind} sent by an APIC to a running processor`);
-      },
-      endOfInterrupt: (vector) => ioApic.endOfInterrupt(vector),
+    const apics = new LocalApics({
+      memoryBytes: options.memoryBytes,
+      processors: options.lines,
       external: { requested: () => pics.interruptRequested, acknowledge: () => pics.acknowledge() },
+      endOfInterrupt: (vector) => ioApic.endOfInterrupt(vector),
+      advance: () => this.advance(),
+      disturbed: options.disturbed,
+      occupied: (address) => this.mapped.at(address) !== undefined,
     });
-    localApic.setVirtualWire();
-    this.localApic = localApic;
-    this.interrupts = { pending: () => localApic.pending(), acknowledge: () => localApic.acknowledge() };
-    this.apicPort = this.apicPortOf(options);
+    this.apics = apics;
+    const ioApic = new IoApic((message, to) => apics.send(message, to));
     const irq = (number: number) => both(pics.input(number), ioApic.input(number === 0 ? TIMER_PIN : number));
     const hpet = new Hpet(TICKS_PER_SECOND, {
       output: (to) => ('pin' in to ? ioApic.input(to.pin) : irq(to.legacyIrq)),
@@ -113,11 +99,10 @@ export class Board {
       setA20: (on) => this.systemControlA.setA20(on),
       reset: options.resetRequested,
     });
-    this.timed = [pit, cmos, hpet, localApic];
-    this.mappedDevices = [localApic, ioApic, hpet];
+    this.timed = [pit, cmos, hpet];
+    this.mappedDevices = [...apics.all, ioApic, hpet];
     this.mapped.register(IO_APIC_ADDRESS, ioApic);
     this.mapped.register(HPET_ADDRESS, hpet);
-    this.mapped.register(LOCAL_APIC_ADDRESS, localApic);
 
     const place = (base: number, device: PortDevice<unknown>) => this.bus.register(base, device);
     place(0x20, pics.master);
@@ -173,38 +158,13 @@ export class Board {
     return [...this.bus.placements.map(({ device }) => device), ...this.mappedDevices];
   }
 
-  private apicPortOf(options: BoardOptions): ApicPort {
-    const { localApic } = this;
-    const changing = <Result>(body: () => Result): Result => {
-      this.advance();
-      const result = body();
-      options.disturbed();
-      return result;
-    };
-    return {
-      baseChanged: (value) => changing(() => this.moveLocalApic(value, options.memoryBytes)),
-      readRegister: (index) => changing(() => localApic.readMsr(index)),
-      writeRegister: (index, value) => changing(() => localApic.writeMsr(index, value)),
-      readDeadline: () => changing(() => localApic.deadline),
-      writeDeadline: (value) => changing(() => localApic.setDeadline(value)),
-      setTaskPriorityClass: (priorityClass) => localApic.setTaskPriorityClass(priorityClass),
-      timeStampChanged: options.disturbed,
-    };
+  /** Value that the running processor reads; undefined where nothing answers. */
+  readMapped(address: number, bytes: AccessBytes): number | undefined {
+    return this.apics.read(this.options.current(), address, bytes) ?? this.mapped.read(address, bytes);
   }
-
-  /** IA32_APIC_BASE: bits 11 and 10 are the mode, bits 12 and up the address, where only xAPIC mode answers. */
-  private moveLocalApic(value: bigint, memoryBytes: number): void {
-    const { localApic, mapped } = this;
-    const mode = APIC_MODES[Number((value >> 10n) & 3n)];
-    if (mode === undefined) throw new Error('Invariant broken: IA32_APIC_BASE was checked');
-    localApic.setMode(mode);
-    mapped.unregister(localApic);
-    if (mode !== 'xAPIC') return;
-    const base = Number(value & ~0xfffn);
-    const inMemory = memoryMap(memoryBytes).some((range) => base >= range.base && base < range.base + range.bytes);
-    if (inMemory || mapped.at(base) !== undefined)
-      throw new MachineStop(`moving the local APIC to ${hexPort(base)}, where there is memory or another device`);
-    mapped.register(base, localApic);
+  /** False where nothing answers. */
+  writeMapped(address: number, bytes: AccessBytes, value: number): boolean {
+    return this.apics.write(this.options.current(), address, bytes, value) || this.mapped.write(address, bytes, value);
   }
 
   /** What the firmware's start-up does to the chips. */
@@ -212,15 +172,18 @@ export class Board {
     for (const { port, value } of FIRMWARE_PORT_WRITES) this.ports.write(port, 1, value);
   }
 
-  /** Lets timed devices catch up with time. */
+  /** Lets timed devices catch up with the running processor's time. */
   advance(): void {
-    const now = this.now();
-    for (const device of this.timed) device.advanceTo(now);
+    const cpu = this.options.current();
+    const now = this.options.lines[cpu]?.now() ?? 0;
+    this.clock = Math.max(this.clock, now);
+    for (const device of this.timed) device.advanceTo(this.clock);
+    this.apics.of(cpu).advanceTo(now);
   }
 
-  /** Tick of the next event of any device; undefined where none will come by itself. */
-  nextEvent(): number | undefined {
-    let next: number | undefined;
+  /** Tick of the next event that concerns a processor; undefined where none will come by itself. */
+  nextEvent(cpu: number): number | undefined {
+    let next = this.apics.of(cpu).nextEvent();
     for (const device of this.timed) {
       const event = device.nextEvent();
       if (event !== undefined && (next === undefined || event < next)) next = event;
@@ -233,9 +196,6 @@ const hexPort = (port: number): string => `${port.toString(16).toUpperCase()}h`;
 
 /** Which I/O APIC pin the timer's IRQ 0 is wired to; the other ISA interrupts have the pin of their number. */
 const TIMER_PIN = 2;
-
-/** By bits 11 (enabled) and 10 (x2APIC) of IA32_APIC_BASE; x2APIC without enabled is refused by the processor. */
-const APIC_MODES: readonly (ApicMode | undefined)[] = ['disabled', undefined, 'xAPIC', 'x2APIC'];
 
 const both = (first: InterruptLine, second: InterruptLine): InterruptLine => ({
   set(level) {

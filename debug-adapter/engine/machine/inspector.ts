@@ -14,20 +14,27 @@ import type { EptWalk, Walk, WalkAccess } from '../memory/walk-types.ts';
 import { VMCS_FIELD_KEYS } from '../vmx/vmcs-fields.ts';
 import type { VmcsFieldKey, VmcsFieldWrite } from '../vmx/types.ts';
 import type { Power } from './power.ts';
+import type { ProcessorUnit } from './processor-unit.ts';
 import type { AddressSpace, CpuModeView, Inspector, SegmentView, VmcsFieldView } from './types.ts';
 
 export class MachineInspector implements Inspector {
   private readonly power: () => Power;
   /** The state views show: the guest's, also while a handler of the built-in hypervisor runs. */
-  private readonly shown: () => CpuState;
+  private readonly shown: (cpu: number) => CpuState;
 
-  constructor(power: () => Power, shown: () => CpuState) {
+  constructor(power: () => Power, shown: (cpu: number) => CpuState) {
     this.power = power;
     this.shown = shown;
   }
 
-  mode(_cpu: number): CpuModeView {
-    const state = this.shown();
+  private unit(cpu: number): ProcessorUnit {
+    const unit = this.power().processors[cpu];
+    if (unit === undefined) throw new Error(`Invariant broken: this machine has no processor ${cpu}`);
+    return unit;
+  }
+
+  mode(cpu: number): CpuModeView {
+    const state = this.shown(cpu);
     const cr0 = state.get32(LAYOUT.cr0);
     const cr4 = state.get32(LAYOUT.cr4);
     const long = (state.get32(LAYOUT.efer) & EFER.LMA) !== 0;
@@ -60,22 +67,22 @@ export class MachineInspector implements Inspector {
     };
   }
 
-  register(_cpu: number, name: RegisterName): bigint {
-    return this.shown().register(name);
+  register(cpu: number, name: RegisterName): bigint {
+    return this.shown(cpu).register(name);
   }
 
-  segments(_cpu: number): readonly SegmentView[] {
-    const state = this.shown();
+  segments(cpu: number): readonly SegmentView[] {
+    const state = this.shown(cpu);
     return SEGMENT_NAMES.map((name) => ({ name, ...state.segment(name) }));
   }
 
-  readMemory(space: AddressSpace, address: bigint, bytes: number, _cpu: number): Uint8Array {
+  readMemory(space: AddressSpace, address: bigint, bytes: number, cpu: number): Uint8Array {
     const out = new Uint8Array(bytes);
     let done = 0;
     while (done < bytes) {
       const at = address + BigInt(done);
       const length = Math.min(bytes - done, PAGE_BYTES - Number(at & BigInt(PAGE_BYTES - 1)));
-      const physical = this.hostPhysical(space, at);
+      const physical = this.hostPhysical(space, at, cpu);
       const part = physical === undefined ? new Uint8Array(0) : this.power().physical.peek(physical, length);
       out.set(part, done);
       done += part.length;
@@ -85,15 +92,15 @@ export class MachineInspector implements Inspector {
   }
 
   /** Host-physical address behind an address of any space; undefined where nothing is mapped. */
-  hostPhysical(space: AddressSpace, address: bigint): number | undefined {
+  hostPhysical(space: AddressSpace, address: bigint, cpu: number): number | undefined {
     switch (space) {
       case 'linear': {
-        const { hostPhysical, guestPhysical } = this.walk(address, { kind: 'read', user: false }, 0);
+        const { hostPhysical, guestPhysical } = this.walk(address, { kind: 'read', user: false }, cpu);
         return hostPhysical ?? this.notMappedYet(guestPhysical);
       }
       case 'guest-physical': {
         const guestPhysical = Number(address);
-        const walk = this.walkEpt(guestPhysical, { kind: 'read', user: false }, 0);
+        const walk = this.walkEpt(guestPhysical, { kind: 'read', user: false }, cpu);
         if (walk === undefined) return guestPhysical + this.power().guestBase;
         return walk.hostPhysical ?? this.notMappedYet(guestPhysical);
       }
@@ -108,25 +115,25 @@ export class MachineInspector implements Inspector {
     return guestPhysical === undefined || guestBase === 0 ? undefined : guestPhysical + guestBase;
   }
 
-  private registers() {
-    const registers = newPagingRegisters(this.power().cpu.physicalBits);
-    loadPagingRegisters(this.shown(), registers);
+  private registers(cpu: number) {
+    const registers = newPagingRegisters(this.unit(cpu).cpu.physicalBits);
+    loadPagingRegisters(this.shown(cpu), registers);
     return registers;
   }
 
-  walk(linear: bigint, access: WalkAccess, _cpu: number): Walk {
-    const privilege = access.user ? USER : privilegeAt(this.shown(), 0);
-    return reportWalk(this.power().physical, this.registers(), linear, access, privilege);
+  walk(linear: bigint, access: WalkAccess, cpu: number): Walk {
+    const privilege = access.user ? USER : privilegeAt(this.shown(cpu), 0);
+    return reportWalk(this.power().physical, this.registers(cpu), linear, access, privilege);
   }
 
-  walkEpt(guestPhysical: number, access: WalkAccess, _cpu: number): EptWalk | undefined {
-    return reportEptWalk(this.power().physical, this.registers(), guestPhysical, access);
+  walkEpt(guestPhysical: number, access: WalkAccess, cpu: number): EptWalk | undefined {
+    return reportEptWalk(this.power().physical, this.registers(cpu), guestPhysical, access);
   }
 
   vmcs(
-    _cpu: number,
+    cpu: number,
   ): { readonly address: number; readonly launched: boolean; readonly fields: readonly VmcsFieldView[] } | undefined {
-    const { vmx } = this.power();
+    const { vmx } = this.unit(cpu);
     const current = vmx.current;
     if (current === undefined) return undefined;
     const keys = VMCS_FIELD_KEYS.filter((key) => vmx.capabilities.hasField(key));
@@ -137,8 +144,8 @@ export class MachineInspector implements Inspector {
     };
   }
 
-  lastVmcsWrite(field: VmcsFieldKey, _cpu: number): VmcsFieldWrite {
-    return this.power().vmx.lastWrite(field);
+  lastVmcsWrite(field: VmcsFieldKey, cpu: number): VmcsFieldWrite {
+    return this.unit(cpu).vmx.lastWrite(field);
   }
 
   devices() {

@@ -19,6 +19,7 @@ import { ExitLog } from './exit-log.ts';
 import { guestAccessOf, processorAccess } from './firmware-access.ts';
 import { MachineInspector } from './inspector.ts';
 import { Power } from './power.ts';
+import type { ProcessorUnit } from './processor-unit.ts';
 import { prepareStart, writerOf } from './start-state.ts';
 import type { StepResult } from '../hypervisor/handler-run.ts';
 import type {
@@ -48,9 +49,12 @@ const NO_CONDITIONS: StopConditions = {
 /** Times a halted processor may be skipped to the next device event within one `run` before it reports back. */
 const IDLE_EVENTS_PER_RUN = 10_000;
 
+/** Instructions that the others may make within one `run` while the processor that counts waits. */
+const OTHERS_PER_RUN = 1_000_000;
+
 export class HyperstepMachine implements Machine {
   readonly options: MachineOptions;
-  readonly cpuCount = 1;
+  readonly cpuCount: number;
   readonly inspect: Inspector;
   private readonly features: CpuFeatures;
   private power: Power;
@@ -65,13 +69,16 @@ export class HyperstepMachine implements Machine {
 
   constructor(options: MachineOptions) {
     this.options = options;
+    this.cpuCount = options.processors ?? 1;
+    if (options.mode === 'vm' && this.cpuCount > 1)
+      throw new Error('Invariant broken: the built-in hypervisor runs one virtual processor');
     const chosen = chooseFeatures(options.cpu ?? {});
     if ('problem' in chosen) throw new Error(`Invariant broken: ${chosen.problem}`);
     this.features = chosen.features;
     this.power = this.powerOn();
     this.inspect = new MachineInspector(
       () => this.power,
-      () => this.under?.guestState() ?? this.power.state,
+      (cpu) => this.under?.guestState() ?? this.unit(cpu).state,
     );
   }
 
@@ -82,6 +89,7 @@ export class HyperstepMachine implements Machine {
     const power = new Power({
       mode,
       memoryBytes,
+      processors: this.cpuCount,
       features: this.features,
       board: {
         print: (byte, source) => this.options.onConsole(Uint8Array.of(byte), source),
@@ -126,7 +134,7 @@ export class HyperstepMachine implements Machine {
       );
     else {
       this.under = undefined;
-      applyStart(power, start);
+      applyStart(power.current, start);
     }
     this.applyConditions();
     return power;
@@ -138,12 +146,12 @@ export class HyperstepMachine implements Machine {
 
   private end(stop: Stop): void {
     this.over ??= stop;
-    this.power.executor.interrupt();
+    this.power.current.executor.interrupt();
   }
 
   private stopSoon(stop: Stop): void {
     this.found ??= stop;
-    this.power.executor.interrupt();
+    this.power.current.executor.interrupt();
   }
 
   // What happens while it runs.
@@ -152,7 +160,7 @@ export class HyperstepMachine implements Machine {
     const { power } = this;
     const { boot } = this.options.program;
     const context: FirmwareContext = {
-      ...(this.under ? guestAccessOf(this.under.guestAccess) : processorAccess(power.state, power.physical)),
+      ...(this.under ? guestAccessOf(this.under.guestAccess) : processorAccess(power.current.state, power.physical)),
       get a20() {
         return power.board.systemControlA.a20;
       },
@@ -175,10 +183,10 @@ export class HyperstepMachine implements Machine {
   }
 
   private vmExit(exit: VmExit, guestRip: bigint, guestLinearRip: bigint): void {
-    const record = this.exitLog.add(0, this.power.state.retired, exit, guestRip, guestLinearRip);
+    const record = this.exitLog.add(this.current, this.instructionsRetired, exit, guestRip, guestLinearRip);
     if (this.under) {
       this.under.begin(record);
-      this.power.executor.interrupt();
+      this.power.current.executor.interrupt();
     }
     if (this.conditions.vmExit(record)) this.stopSoon({ kind: 'vm-exit', record });
   }
@@ -189,7 +197,7 @@ export class HyperstepMachine implements Machine {
       name: vectorName(event.vector),
       errorCode: event.errorCode,
       linear: event.linear,
-      rip: this.power.state.rip,
+      rip: this.power.current.state.rip,
       because: event.because ?? '',
     };
   }
@@ -209,21 +217,21 @@ export class HyperstepMachine implements Machine {
   }
 
   private applyConditions(): void {
-    const { executor, cpu } = this.power;
-    executor.cache.setBreakpointOffsets(
-      this,
-      new Set([...this.conditions.breakpoints].map((linear) => Number(linear & 0xfffn))),
-    );
-    cpu.translation.watchPages('debugger', this.conditions.watchpoints.flatMap(pagesOf));
-    cpu.accessed =
-      this.conditions.watchpoints.length > 0
-        ? (linear, bytes, access) => void this.accessed(linear, bytes, access)
-        : undefined;
+    const { loop, processors } = this.power;
+    loop.cache.setBreakpointOffsets(this, new Set([...this.conditions.breakpoints].map((linear) => Number(linear & 0xfffn))));
+    const watched = this.conditions.watchpoints.flatMap(pagesOf);
+    for (const { cpu } of processors) {
+      cpu.translation.watchPages('debugger', watched);
+      cpu.accessed =
+        watched.length > 0 ? (linear, bytes, access) => void this.accessed(linear, bytes, access) : undefined;
+    }
   }
 
   run(request: RunRequest): Stop {
+    const { schedule } = this.power;
     let left = request.maxInstructions;
-    let ignore = request.ignoreFirstBreakpoint;
+    let othersLeft = OTHERS_PER_RUN;
+    const leaving = new Set(request.ignoreFirstBreakpoint ? [this.current, request.cpu] : []);
     let idleEvents = 0;
     for (;;) {
       const found = this.found ?? this.over;
@@ -241,12 +249,30 @@ export class HyperstepMachine implements Machine {
         continue;
       }
       if (left <= 0) return { kind: 'budget' };
-      const stop = this.power.executor.run(left, ignore);
-      left = this.power.executor.left;
-      if (stop.kind === 'budget' && left > 0 && left === request.maxInstructions) {
+      if (schedule.pass() === 'asleep') {
+        const halted = this.asleep();
+        if (halted) return halted;
+      }
+      const unit = schedule.current;
+      const counts = request.cpu === undefined || request.cpu === unit.index;
+      if (!counts && othersLeft <= 0) return { kind: 'waiting' };
+      const budget = Math.min(counts ? left : othersLeft, schedule.share);
+      const stop = unit.executor.run(budget, leaving.has(unit.index));
+      const used = budget - unit.executor.left;
+      if (used > 0) {
+        leaving.delete(unit.index);
+        schedule.ran();
+      }
+      if (counts) left -= used;
+      else othersLeft -= Math.max(used, 1);
+      if (unit.paused) {
+        unit.paused = false;
+        schedule.wait();
+      }
+      if (stop.kind === 'budget' && used === 0) {
         // A string instruction used up its share of iterations: that is not a step yet.
         if (request.maxInstructions > 1) return { kind: 'budget' };
-        ignore = true;
+        leaving.add(unit.index);
         continue;
       }
       if (stop.kind === 'inactive') {
@@ -254,18 +280,17 @@ export class HyperstepMachine implements Machine {
         if (halted) return halted;
         continue;
       }
+      if (stop.kind === 'budget') continue;
       const told = this.told(stop);
       if (told) return told;
-      ignore = stop.kind === 'breakpoint';
+      if (stop.kind === 'breakpoint') leaving.add(unit.index);
     }
   }
 
   /** What an executor's stop means outside; undefined to go on. */
-  private told(stop: Exclude<ExecutorStop, { kind: 'inactive' }>): Stop | undefined {
-    const { state } = this.power;
+  private told(stop: Exclude<ExecutorStop, { kind: 'inactive' | 'budget' }>): Stop | undefined {
+    const { state, executor } = this.power.current;
     switch (stop.kind) {
-      case 'budget':
-        return { kind: 'budget' };
       case 'breakpoint': {
         const linear = state.linearRip;
         // The same page may be mapped elsewhere, or only the page offset agrees.
@@ -276,7 +301,7 @@ export class HyperstepMachine implements Machine {
       case 'unimplemented':
         if (stop.nowhere) {
           const linear = state.linearRip;
-          const from = stop.nowhere.access === 'fetch' ? this.power.executor.cameFrom : linear;
+          const from = stop.nowhere.access === 'fetch' ? executor.cameFrom : linear;
           return { kind: 'nowhere', ...stop.nowhere, linear, from };
         }
         return { kind: 'unimplemented', what: stop.what, bytes: stop.bytes, linear: state.linearRip };
@@ -287,21 +312,23 @@ export class HyperstepMachine implements Machine {
     }
   }
 
-  /** The processor is halted or shut down. */
+  /** The processor whose turn it is is halted, waits for a SIPI, or is shut down. */
   private idle(events: number): Stop | undefined {
-    const { state, cpu } = this.power;
-    if (state.get32(LAYOUT.activity) === ACTIVITY.shutdown) {
-      const chain = cpu.faultChain;
-      return (this.over = { kind: 'triple-fault', chain: [...chain] });
-    }
-    const exits = state.get32(LAYOUT.vmxMode) === VMX_NON_ROOT && cpu.intercepts.externalInterruptsExit();
-    if ((state.systemFlags & IF) === 0 && !exits)
-      return {
-        kind: 'halted',
-        because: 'HLT with interrupts disabled (RFLAGS.IF = 0): nothing can wake the processor',
-      };
-    if (!this.power.skipToNextEvent()) return { kind: 'halted', because: 'HLT, and no device will ever interrupt' };
+    const unit = this.power.current;
+    if (unit.state.get32(LAYOUT.activity) === ACTIVITY.shutdown)
+      return (this.over = { kind: 'triple-fault', chain: [...unit.cpu.faultChain] });
+    if (this.cpuCount === 1 && !wakesByInterrupt(unit)) return { kind: 'halted', because: HALTED_FOR_GOOD };
+    if (!this.power.schedule.wait()) return { kind: 'halted', because: 'HLT, and no device will ever interrupt' };
     return events >= IDLE_EVENTS_PER_RUN ? { kind: 'budget' } : undefined;
+  }
+
+  /** A window has passed in which no processor ran: whether one ever will. */
+  private asleep(): Stop | undefined {
+    const { processors, board } = this.power;
+    if (!processors.some(wakesByInterrupt))
+      return { kind: 'halted', because: `${HALTED_FOR_GOOD}, and no other processor runs` };
+    if (processors.some(({ index }) => board.nextEvent(index) !== undefined)) return undefined;
+    return { kind: 'halted', because: 'every processor is halted, and no device will ever interrupt' };
   }
 
   /** Runs hypervisor code. What it cannot emulate stops the machine by name. */
@@ -310,9 +337,9 @@ export class HyperstepMachine implements Machine {
       return this.interruption(body());
     } catch (error) {
       if (!(error instanceof MachineStop)) throw error;
-      const linear = (this.under?.guestState() ?? this.power.state).linearRip;
+      const linear = (this.under?.guestState() ?? this.power.current.state).linearRip;
       if (error.nowhere) {
-        const from = error.nowhere.access === 'fetch' ? this.power.executor.cameFrom : linear;
+        const from = error.nowhere.access === 'fetch' ? this.power.current.executor.cameFrom : linear;
         return (this.over = { kind: 'nowhere', ...error.nowhere, linear, from });
       }
       const bytes = this.inspect.readMemory('linear', linear, this.lastExitBytes(), 0);
@@ -335,7 +362,7 @@ export class HyperstepMachine implements Machine {
       case 'halted':
         return (this.over = { kind: 'halted', because: result.because });
       case 'triple-fault':
-        return (this.over = { kind: 'triple-fault', chain: [...this.power.cpu.faultChain] });
+        return (this.over = { kind: 'triple-fault', chain: [...this.power.current.cpu.faultChain] });
       case 'entry-failed':
         return this.entryFailure && { kind: 'vm-entry-failure', report: this.entryFailure };
       default:
@@ -345,8 +372,11 @@ export class HyperstepMachine implements Machine {
 
   // What it shows and lets be changed.
 
+  get current(): number {
+    return this.power.current.index;
+  }
   get instructionsRetired(): number {
-    return this.power.state.retired;
+    return this.power.processors.reduce((sum, { state }) => sum + state.retired, 0);
   }
   get exits(): readonly VmExitRecord[] {
     return this.exitLog.records;
@@ -358,26 +388,33 @@ export class HyperstepMachine implements Machine {
     return this.under?.handler;
   }
   get crossings(): number {
-    return this.power.executor.crossings;
+    return this.power.loop.crossings;
   }
 
-  setRegister(_cpu: number, name: RegisterName, value: bigint): string | undefined {
+  private unit(cpu: number): ProcessorUnit {
+    const unit = this.power.processors[cpu];
+    if (unit === undefined) throw new Error(`Invariant broken: this machine has no processor ${cpu}`);
+    return unit;
+  }
+
+  setRegister(cpu: number, name: RegisterName, value: bigint): string | undefined {
+    const unit = this.unit(cpu);
     const shadow = this.under?.guestState();
-    const problem = setRegister(this.power.cpu, shadow ?? this.power.state, name, value);
+    const problem = setRegister(unit.cpu, shadow ?? unit.state, name, value);
     if (problem === undefined && shadow) this.under?.keepGuestState(shadow);
     return problem;
   }
-  setVmcsField(_cpu: number, field: VmcsFieldKey, value: bigint): string | undefined {
-    return this.power.vmx.setField(field, value);
+  setVmcsField(cpu: number, field: VmcsFieldKey, value: bigint): string | undefined {
+    return this.unit(cpu).vmx.setField(field, value);
   }
 
-  writeMemory(space: AddressSpace, address: bigint, bytes: Uint8Array, _cpu: number): number {
+  writeMemory(space: AddressSpace, address: bigint, bytes: Uint8Array, cpu: number): number {
     const inspector = this.inspect as MachineInspector;
     let done = 0;
     while (done < bytes.length) {
       const at = address + BigInt(done);
       const length = Math.min(bytes.length - done, 4096 - Number(at & 0xfffn));
-      const physical = inspector.hostPhysical(space, at);
+      const physical = inspector.hostPhysical(space, at, cpu);
       if (physical === undefined) break;
       const written = this.power.physical.poke(physical, bytes.subarray(done, done + length));
       done += written;
@@ -388,13 +425,22 @@ export class HyperstepMachine implements Machine {
 
   sendInput(bytes: Uint8Array): void {
     this.power.board.com1.receive(bytes);
-    this.power.cpu.requestAttention();
+    for (const { cpu } of this.power.processors) cpu.requestAttention();
   }
 
   sendKeys(scanCodes: Uint8Array): void {
     this.power.board.keyboard.type(scanCodes);
     this.power.cpu.requestAttention();
   }
+}
+
+const HALTED_FOR_GOOD = 'HLT with interrupts disabled (RFLAGS.IF = 0): nothing can wake the processor';
+
+/** Whether an interrupt of a device would wake a halted processor. */
+function wakesByInterrupt({ state, cpu }: ProcessorUnit): boolean {
+  if (state.get32(LAYOUT.activity) !== ACTIVITY.hlt) return false;
+  const exits = state.get32(LAYOUT.vmxMode) === VMX_NON_ROOT && cpu.intercepts.externalInterruptsExit();
+  return (state.systemFlags & IF) !== 0 || exits;
 }
 
 const touches = (point: Watchpoint, linear: bigint, bytes: number, access: 'read' | 'write'): boolean =>
@@ -409,8 +455,8 @@ function pagesOf({ linear, bytes }: Watchpoint): bigint[] {
 }
 
 /** Puts a start state into the processor. */
-export function applyStart(power: Pick<Power, 'state' | 'cpu'>, start: StartState): void {
-  const { state, cpu } = power;
+export function applyStart(unit: Pick<ProcessorUnit, 'state' | 'cpu'>, start: StartState): void {
+  const { state, cpu } = unit;
   start.general.forEach((value, index) => state.setGpr(index, value));
   state.rip = start.rip;
   state.rflags = start.rflags;

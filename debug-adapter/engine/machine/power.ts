@@ -3,10 +3,11 @@ import { FIRMWARE_ROM, memoryMap } from '../base/memory-map.ts';
 import { Processor } from '../cpu/cpu.ts';
 import type { CpuFeatures } from '../cpu/features.ts';
 import { MachineStop } from '../cpu/guest-fault.ts';
-import { LAYOUT } from '../cpu/layout.ts';
+import { CPU_STATE_BYTES, LAYOUT } from '../cpu/layout.ts';
 import { CpuState } from '../cpu/state.ts';
 import type { AccessBytes } from '../devices/device.ts';
 import { createEngineMemory, engineMap } from '../execution/engine-memory.ts';
+import { EmittedLoop } from '../execution/emitted-loop.ts';
 import { Executor, type ExecutorHooks } from '../execution/executor.ts';
 import { declareHostPhysicalMemory, guestRanges } from '../hypervisor/guest-memory-map.ts';
 import { GUEST_BASE } from '../hypervisor/host-layout.ts';
@@ -18,12 +19,16 @@ import { processorFacts } from '../vmx/capabilities.ts';
 import { Vmx, VmxCapabilities } from '../vmx/index.ts';
 import { INSTRUCTIONS } from './instruction-table.ts';
 import { Board, type BoardOptions } from './board.ts';
+import type { ProcessorLines } from './local-apics.ts';
 import { machineFrames } from './memory-limit.ts';
+import { ProcessorUnit } from './processor-unit.ts';
+import { Schedule } from './schedule.ts';
 import type { MachineMode } from './types.ts';
 
 export interface PowerOptions {
   readonly mode: MachineMode;
   readonly memoryBytes: number;
+  readonly processors: number;
   readonly features: CpuFeatures;
   readonly board: Pick<BoardOptions, 'print' | 'powerOff' | 'resetRequested' | 'firmwareCall'>;
   readonly hooks: Pick<ExecutorHooks, 'interceptException' | 'accessed'>;
@@ -31,73 +36,91 @@ export interface PowerOptions {
 }
 
 export class Power {
-  readonly state: CpuState;
   readonly physical: PhysicalMemory;
-  readonly cpu: Processor;
-  readonly vmx: Vmx;
+  readonly processors: readonly ProcessorUnit[];
+  readonly schedule: Schedule;
   readonly board: Board;
-  readonly executor: Executor;
+  readonly loop: EmittedLoop;
   /** Host-physical address of guest-physical 0. */
   readonly guestBase: number;
-  /** Ticks that passed while the processor was halted. */
-  idleTicks = 0;
-  /** Tick at which a device wants attention; recomputed after each port access. */
-  private due = 0;
 
   constructor(options: PowerOptions) {
-    const { memoryBytes } = options;
+    const { memoryBytes, processors } = options;
     this.guestBase = options.mode === 'vm' ? GUEST_BASE : 0;
     const top = Math.max(...memoryMap(memoryBytes).map(({ base, bytes }) => base + bytes));
     const frames = machineFrames(memoryBytes);
     const map = engineMap(frames);
     const memory = createEngineMemory(map);
-    this.state = new CpuState(memory, map.cpuStates, 0);
     this.physical = new PhysicalMemory(memory, map.pool, frames, (this.guestBase + top) / PAGE_BYTES, UNPLUGGED);
     this.declareMemory(options.mode, memoryBytes);
     const tlb = new Tlb(memory, map.tlb);
+    this.loop = new EmittedLoop(memory, map, this.physical, tlb);
+    this.processors = Array.from(
+      { length: processors },
+      (_, index) => new ProcessorUnit(new CpuState(memory, map.cpuStates + index * CPU_STATE_BYTES, index)),
+    );
+    this.schedule = new Schedule(this.processors, (cpu) => this.board.nextEvent(cpu));
     this.board = new Board({
       ...options.board,
       memoryBytes,
-      processors: 1,
-      now: () => this.now,
-      timeStampOffset: () => this.cpu.timeStampCounter() - BigInt(this.now),
-      taskPriorityChanged: (priorityClass) => this.state.set64(LAYOUT.cr8, BigInt(priorityClass)),
-      nmi: () => this.cpu.requestNmi(),
-      disturbed: () => (this.due = 0),
+      processors,
+      lines: this.processors.map(linesOf),
+      current: () => this.current.index,
+      disturbed: () => this.disturbed(),
     });
     this.physical.mapped = this.mappedBus();
-    this.cpu = new Processor({
-      state: this.state,
+    for (const unit of this.processors) this.build(unit, options, tlb);
+  }
+
+  private build(unit: ProcessorUnit, options: PowerOptions, tlb: Tlb): void {
+    const { features, processors } = options;
+    const { index, state } = unit;
+    const cpu = new Processor({
+      state,
       physical: this.physical,
       tlb,
-      features: options.features,
+      features,
+      topology: { index, processors },
       ports: this.board.ports,
-      interruptController: this.board.interrupts,
-      apic: this.board.apicPort,
-      instructionsRetired: () => this.state.retired,
+      interruptController: this.board.apics.interrupts(index),
+      apic: this.board.apics.port(index),
+      instructionsRetired: () => state.retired,
       ticksPerInstruction: 1,
-      idleTicks: () => this.idleTicks,
+      idleTicks: () => unit.idleTicks,
+      // With nobody else to run there is nothing to wait for.
+      ...(processors === 1 ? {} : { paused: () => pause(unit) }),
     });
-    this.vmx = new Vmx(this.cpu, new VmxCapabilities(processorFacts(options.features)), options.vmxEvents);
-    this.cpu.plug(this.vmx.intercepts, this.vmx.port);
-    const hooks: ExecutorHooks = {
+    const vmx = new Vmx(cpu, new VmxCapabilities(processorFacts(features)), options.vmxEvents);
+    cpu.plug(vmx.intercepts, vmx.port);
+    const executor = new Executor(this.loop, cpu, INSTRUCTIONS, {
       ...options.hooks,
-      untilNextEvent: () => Math.max(1, this.due - this.now),
-      catchUp: () => this.catchUp(),
-    };
-    this.executor = new Executor(memory, map, this.cpu, tlb, INSTRUCTIONS, hooks);
-    this.cpu.reset();
+      untilNextEvent: () => Math.max(1, unit.due - unit.now),
+      catchUp: () => this.catchUp(unit),
+    });
+    unit.plug(cpu, vmx, executor);
+    cpu.reset();
   }
 
-  /** Ticks since power-on: instructions retired plus time spent halted. */
-  get now(): number {
-    return this.state.retired + this.idleTicks;
+  /** The processor that runs, or ran last. */
+  get current(): ProcessorUnit {
+    return this.schedule.current;
   }
 
-  private catchUp(): void {
-    if (this.now < this.due) return;
+  private disturbed(): void {
+    for (const unit of this.processors) unit.due = 0;
+  }
+
+  private catchUp(unit: ProcessorUnit): void {
+    if (unit.now < unit.due) return;
     this.board.advance();
-    this.due = this.board.nextEvent() ?? Number.MAX_SAFE_INTEGER;
+    unit.due = this.board.nextEvent(unit.index) ?? Number.MAX_SAFE_INTEGER;
+  }
+
+  /** Lets time pass until a device does something; false where nothing will. */
+  skipToNextEvent(): boolean {
+    if (!this.schedule.wait()) return false;
+    this.catchUp(this.current);
+    return true;
   }
 
   /**
@@ -106,33 +129,23 @@ export class Power {
    */
   private mappedBus(): MemoryMappedBus {
     const access = (): void => {
-      this.executor.beforeDevice();
+      this.current.executor.beforeDevice();
       this.board.advance();
-      this.due = 0;
+      this.disturbed();
     };
     return {
       read: (address, bytes) => {
         access();
-        const value = this.board.mapped.read(address - this.guestBase, bytes as AccessBytes);
+        const value = this.board.readMapped(address - this.guestBase, bytes as AccessBytes);
         if (value === undefined) throw outsideMemory('read', address);
         return value;
       },
       write: (address, bytes, value) => {
         access();
-        if (!this.board.mapped.write(address - this.guestBase, bytes as AccessBytes, value))
+        if (!this.board.writeMapped(address - this.guestBase, bytes as AccessBytes, value))
           throw outsideMemory('write', address);
       },
     };
-  }
-
-  /** Lets time pass until a device does something; false where nothing will. */
-  skipToNextEvent(): boolean {
-    const event = this.board.nextEvent();
-    if (event === undefined) return false;
-    this.idleTicks += Math.max(0, event - this.now);
-    this.due = 0;
-    this.catchUp();
-    return true;
   }
 
   /** The guest's memory at `guestBase` and, in mode `vm`, the hypervisor's own below it; then the firmware's ROM. */
@@ -146,6 +159,21 @@ export class Power {
     for (const segment of buildFirmwareImage())
       if (segment.address === FIRMWARE_ROM) this.physical.poke(this.guestBase + segment.address, segment.bytes);
   }
+}
+
+const linesOf = (unit: ProcessorUnit): ProcessorLines => ({
+  now: () => unit.now,
+  timeStampOffset: () => unit.cpu.timeStampCounter() - BigInt(unit.now),
+  taskPriorityChanged: (priorityClass) => unit.state.set64(LAYOUT.cr8, BigInt(priorityClass)),
+  nmi: () => unit.cpu.requestNmi(),
+  init: () => unit.cpu.requestInit(),
+  startUp: (vector) => unit.cpu.requestStartUp(vector),
+});
+
+/** The machine sees it as soon as the instruction is over. */
+function pause(unit: ProcessorUnit): void {
+  unit.paused = true;
+  unit.executor.interrupt();
 }
 
 /** Nothing answers outside memory: the machine stops rather than guess what device was meant. */

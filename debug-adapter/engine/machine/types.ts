@@ -24,11 +24,16 @@ export interface MachineOptions {
   readonly mode: MachineMode;
   /** Guest-physical memory in bytes, a multiple of 4 KiB. */
   readonly memoryBytes: number;
+  /** 1 to `MAX_PROCESSORS`; one where absent. In mode `vm` there is one. */
+  readonly processors?: number;
   /** Which processor; everything built where absent. What cannot be had throws: ask `chooseFeatures` first. */
   readonly cpu?: CpuChoice;
   /** Bytes the guest sends to COM1, port E9h or the firmware's teletype, as they come. */
   readonly onConsole: (bytes: Uint8Array, source: ConsoleSource) => void;
 }
+
+/** Processors that a machine can have. */
+export { MAX_CPUS as MAX_PROCESSORS } from '../execution/engine-memory.ts';
 
 export type ConsoleSource = 'com1' | 'e9' | 'firmware' | 'hypercall';
 
@@ -58,10 +63,12 @@ export interface HandlerState {
   readonly next: HandlerStep;
 }
 
-/** Why `run` returned. */
+/** Why `run` returned; what it is about happened on processor `Machine.current`. */
 export type Stop =
   /** The instruction budget of the request is used up (also how single steps end). */
   | { readonly kind: 'budget' }
+  /** The processor whose instructions are counted waits, and the others have run for a while: ask again. */
+  | { readonly kind: 'waiting' }
   /** `pause` was asked for. */
   | { readonly kind: 'pause' }
   /** About to execute an address in `StopConditions.breakpoints`. */
@@ -90,7 +97,7 @@ export type Stop =
       readonly linear: bigint;
       readonly from: bigint | undefined;
     }
-  /** HLT (or shutdown) from which no enabled event can ever wake the processor. */
+  /** HLT (or shutdown) from which no enabled event can ever wake any processor. */
   | { readonly kind: 'halted'; readonly because: string }
   /** The guest ended the machine (port F4h, 8900h); `status` is the process status isa-debug-exit defines. */
   | { readonly kind: 'power-off'; readonly status: number };
@@ -117,7 +124,12 @@ export interface StopConditions {
 export interface RunRequest {
   /** At most this many instructions (or handler steps) are retired; 1 = single step. */
   readonly maxInstructions: number;
-  /** Do not stop on a breakpoint at the very first instruction. */
+  /**
+   * Only instructions of this processor count; of all where absent. The others run in their turns as ever: which processor
+   * executes what in which order never depends on who is watching.
+   */
+  readonly cpu?: number;
+  /** Do not stop on a breakpoint at the very first instruction: of the processor that stopped, and of the one that counts. */
   readonly ignoreFirstBreakpoint: boolean;
   /** Whether each completed handler step of the built-in hypervisor stops (`stepIn`), or handlers run through. */
   readonly handlerSteps: 'stop' | 'run';
@@ -175,6 +187,8 @@ export interface Inspector {
 export interface Machine {
   readonly options: MachineOptions;
   readonly cpuCount: number;
+  /** The processor that ran last: a stop is about it. */
+  readonly current: number;
   readonly inspect: Inspector;
   /** Instructions retired since reset, on all processors. */
   readonly instructionsRetired: number;

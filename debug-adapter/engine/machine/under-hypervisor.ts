@@ -7,24 +7,27 @@ import type { HandlerRun, StepResult } from '../hypervisor/handler-run.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { guestStateOf, keepGuestState } from './guest-state.ts';
 import type { Power } from './power.ts';
+import type { ProcessorUnit } from './processor-unit.ts';
 import type { HandlerState, VmExitRecord } from './types.ts';
 
 export class GuestUnderHypervisor {
-  private readonly power: Power;
+  /** The only processor. */
+  private readonly unit: ProcessorUnit;
   private readonly hypervisor: Hypervisor;
   /** The handler of the last exit, until the guest runs again. */
   private running: { readonly run: HandlerRun; readonly exit: VmExitRecord } | undefined;
 
   /** Brings the hypervisor up and enters the guest: what runs next is its first instruction. */
   constructor(power: Power, memoryBytes: number, start: StartState, print: (byte: number) => void) {
-    this.power = power;
+    this.unit = power.current;
+    const { cpu, vmx } = this.unit;
     this.hypervisor = new Hypervisor({
-      cpu: power.cpu,
-      vmx: power.vmx,
+      cpu,
+      vmx,
       physical: power.physical,
       memoryBytes,
-      ports: power.cpu.ports,
-      interrupts: power.board.interrupts,
+      ports: cpu.ports,
+      interrupts: power.board.apics.interrupts(this.unit.index),
       print,
       firmwarePort: FIRMWARE_CALL_PORT,
     });
@@ -67,11 +70,11 @@ export class GuestUnderHypervisor {
 
   /** The guest's state while a handler runs; undefined while the processor holds it. */
   guestState(): CpuState | undefined {
-    const vmcs = this.power.vmx.current;
-    return this.running === undefined || vmcs === undefined ? undefined : guestStateOf(this.power.state, vmcs);
+    const vmcs = this.unit.vmx.current;
+    return this.running === undefined || vmcs === undefined ? undefined : guestStateOf(this.unit.state, vmcs);
   }
   keepGuestState(state: CpuState): void {
-    const vmcs = this.power.vmx.current;
-    if (vmcs !== undefined) keepGuestState(state, this.power.state, vmcs);
+    const vmcs = this.unit.vmx.current;
+    if (vmcs !== undefined) keepGuestState(state, this.unit.state, vmcs);
   }
 }

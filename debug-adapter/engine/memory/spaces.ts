@@ -1,10 +1,9 @@
 /**
  * Address spaces and their TLB tags. A space is what one set of cached translations may serve: VPID, PCID, EPT pointer and the
  * mode bits that the cached rights depend on (SDM Vol. 3C, "Caching Translation Information", 28.3.1). Flushing a space means
- * never using its tag again; when the tags run out, the TLB is emptied and all of them are free.
+ * never using its tag again; when the tags run out, the TLB is emptied and all of them are free (`Tlb.takeSpace`).
  */
-import type { Tlb } from './tlb.ts';
-import { TLB_SPACES } from './tlb.ts';
+import { TLB_SPACES, type SpaceOwner, type Tlb } from './tlb.ts';
 
 /** Bits of `SpaceKey.mode`. */
 const MODE_BITS = 7;
@@ -20,19 +19,23 @@ export interface SpaceKey {
   mode: number;
 }
 
-export class Spaces {
+/** The address spaces of one processor. */
+export class Spaces implements SpaceOwner {
   private readonly tlb: Tlb;
   /** (VPID, PCID) -> (EPT, mode) -> space number. */
   private readonly groups = new Map<number, Map<number, number>>();
   private readonly eptNumbers = new Map<number, number>();
   /** 1 for spaces in which a page larger than 4 KiB is cached. */
   private readonly large = new Uint8Array(TLB_SPACES + 1);
-  private next = 1;
+  /** Takes the tag of the space in use anew. */
+  private readonly renew: () => void;
   /** A global page was cached while PCIDs were in use: INVLPG then concerns every PCID. */
   private globalUnderPcid = false;
 
-  constructor(tlb: Tlb) {
+  constructor(tlb: Tlb, renew: () => void = () => undefined) {
     this.tlb = tlb;
+    this.renew = renew;
+    tlb.join(this);
   }
 
   /** Tag (access bits clear) of a space, new where it has none. */
@@ -44,8 +47,7 @@ export class Spaces {
   }
 
   private allocate(group: number, inner: number): number {
-    if (this.next >= TLB_SPACES) this.flushAll();
-    const number = this.next++;
+    const number = this.tlb.takeSpace(this);
     this.large[number] = 0;
     let spaces = this.groups.get(group);
     if (spaces === undefined) this.groups.set(group, (spaces = new Map<number, number>()));
@@ -87,12 +89,16 @@ export class Spaces {
   }
 
   flushAll(): void {
-    this.tlb.flushAll();
     this.groups.clear();
     this.eptNumbers.clear();
-    this.large.fill(0);
     this.globalUnderPcid = false;
-    this.next = 1;
+  }
+
+  forgetSpaces(): void {
+    this.flushAll();
+  }
+  renewSpaces(): void {
+    this.renew();
   }
 
   /** INVLPG: one page of (VPID, PCID), and of every PCID where global pages may be cached under several. */

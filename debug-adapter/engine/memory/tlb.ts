@@ -32,14 +32,39 @@ export const TLB_PAGE_GLOBAL = 1 << 30;
 /** The page may be written where it holds no decoded code; its write tag is withheld. */
 export const TLB_PAGE_CODE = 1 << 29;
 
+/** Who numbers its address spaces, one for each processor: all draw from the same numbers, and so share no space. */
+export interface SpaceOwner {
+  /** All numbers have been recycled: none of those it has is its own any more. */
+  forgetSpaces(): void;
+  /** After all owners have forgotten: take what is in use anew. */
+  renewSpaces(): void;
+}
+
 export class Tlb {
   private readonly words: Int32Array;
   readonly base: number;
+  private readonly owners: SpaceOwner[] = [];
+  private nextSpace = 1;
 
   constructor(memory: { readonly buffer: ArrayBuffer | SharedArrayBuffer }, base: number) {
     this.base = base;
     this.words = new Int32Array(memory.buffer as ArrayBuffer, base, TLB_BYTES / 4);
     this.flushAll();
+  }
+
+  join(owner: SpaceOwner): void {
+    this.owners.push(owner);
+  }
+
+  /** A number that no space has. When they run out the TLB is emptied and all of them are free; the taker knows by itself what it needs. */
+  takeSpace(taker: SpaceOwner): number {
+    if (this.nextSpace >= TLB_SPACES) {
+      this.flushAll();
+      this.nextSpace = 1;
+      for (const owner of this.owners) owner.forgetSpaces();
+      for (const owner of this.owners) if (owner !== taker) owner.renewSpaces();
+    }
+    return this.nextSpace++;
   }
 
   private slot(linearLow: number, tag: number): number {
@@ -98,7 +123,7 @@ export class Tlb {
       }
   }
 
-  flushAll(): void {
+  private flushAll(): void {
     this.words.fill(-1);
   }
 }

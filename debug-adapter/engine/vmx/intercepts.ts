@@ -183,6 +183,14 @@ export class VmxIntercepts implements Intercepts {
     takeExit(this.vmx, 'externalInterrupt', acknowledged);
   }
 
+  initSignal(): void {
+    takeExit(this.vmx, 'init');
+  }
+
+  startUp(vector: number): void {
+    takeExit(this.vmx, 'sipi', { qualification: BigInt(vector) });
+  }
+
   boundary(): void {
     const { vmx } = this;
     const { cpu, watch } = vmx;

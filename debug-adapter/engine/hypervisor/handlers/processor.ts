@@ -1,5 +1,5 @@
 /** Instructions that ask the processor something: CPUID, RDTSC, RDTSCP, XSETBV; and those that need nothing done. */
-import { cpuid, withApicState, type CpuidResult } from '../../cpu/cpuid.ts';
+import { cpuid, cpuidOf, type CpuidResult } from '../../cpu/cpuid.ts';
 import { CR4 } from '../../cpu/control-bits.ts';
 import { GP, MachineStop, UD } from '../../cpu/guest-fault.ts';
 import { LAYOUT } from '../../cpu/layout.ts';
@@ -53,11 +53,7 @@ export const handleCpuid: ExitHandler = function* (hypervisor) {
   const leaf = state.gpr32(RAX);
   const subleaf = state.gpr32(RCX);
   yield CPUID_QUERY;
-  const answer = withApicState(
-    hypervisor.cpu,
-    leaf,
-    cpuid(hypervisor.cpu.features, leaf, subleaf, state.get32(LAYOUT.xcr0)),
-  );
+  const answer = cpuidOf(hypervisor.cpu, leaf, subleaf);
   yield CPUID_FILTER;
   const { eax, ebx, ecx, edx } = filterCpuid(leaf, answer, guest.low('GUEST_CR4'));
   yield CPUID_WRITE;

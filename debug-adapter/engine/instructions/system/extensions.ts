@@ -44,11 +44,12 @@ const monitor: SystemInstruction = (cpu, instruction) => {
   cpu.readOperand(instruction, 0, 1);
 };
 
-/** Goes on at once, which is one of the ways in which a processor may leave the wait (SDM Vol. 2B, "MWAIT—Monitor Wait"). */
+/** Waits no longer than PAUSE does, which is one of the ways in which a processor may leave the wait (SDM Vol. 2B, "MWAIT—Monitor Wait"). */
 const mwait: SystemInstruction = (cpu, instruction) => {
   if (cpu.state.cpl !== 0) undefinedOpcode('MWAIT above CPL 0');
   intercept(cpu, { kind: 'mwait' }, instruction);
   if (cpu.state.gpr32(RCX) !== 0) raise(GP, 0, 'MWAIT with extensions in ECX');
+  cpu.pause();
 };
 
 /** Touches its line as a read does. */

@@ -69,7 +69,10 @@ const cmpxchg16b: SystemInstruction = (cpu, instruction) => {
   setZero(cpu, equal);
 };
 
-const pause: SystemInstruction = (cpu, instruction) => intercept(cpu, { kind: 'pause' }, instruction);
+const pause: SystemInstruction = (cpu, instruction) => {
+  intercept(cpu, { kind: 'pause' }, instruction);
+  cpu.pause();
+};
 
 const unsupported =
   (because: string): SystemInstruction =>
