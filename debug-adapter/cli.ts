@@ -23,9 +23,9 @@ const HELP = `NAME
   hyperstep - run x86 guests on a simulated machine with Intel VT-x
 
 SYNOPSIS
-  hyperstep run FILE | FOLDER [--mode bare|vm] [--memory SIZE] [--define NAME=VALUE]...
-                [--include FOLDER]... [--keys N:TEXT]... [--max-instructions N]
-                [--screen] [--json]
+  hyperstep run FILE | FOLDER [--mode bare|vm] [--memory SIZE] [--processors N]
+                [--define NAME=VALUE]... [--include FOLDER]... [--keys N:TEXT]...
+                [--max-instructions N] [--screen] [--json]
   hyperstep --help
 
 DESCRIPTION
@@ -38,8 +38,10 @@ DESCRIPTION
 OPTIONS
   --mode bare|vm         bare: the program owns the machine and may run its own VMXON ... VMLAUNCH.
                          vm: the built-in hypervisor runs it in VMX non-root operation.
-                         Default: bare for a program that executes VMXON, else vm.
+                         Default: bare for a program that executes VMXON or for several
+                         processors, else vm.
   --memory SIZE          Guest memory, for example 64M or 1G. Default 64M.
+  --processors N         1 to 8, in mode bare. Default 1.
   --define NAME=VALUE    Defines a name for the assembler, as %define does; may be repeated.
   --include FOLDER       Searched by %include as well; may be repeated.
   --keys N:TEXT          Types TEXT on the keyboard once N instructions are done, or when the guest
@@ -76,6 +78,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   mode: { type: 'string' },
   memory: { type: 'string' },
+  processors: { type: 'string' },
   define: { type: 'string', multiple: true },
   include: { type: 'string', multiple: true },
   keys: { type: 'string', multiple: true },
@@ -112,6 +115,7 @@ function readCommandLine(args: readonly string[]): Command | undefined {
   const mode = text(values.mode, 'mode');
   const preset = presetOf(program, mode);
   const memory = text(values.memory, 'memory');
+  const processors = text(values.processors, 'processors');
   const defines = (values.define ?? []).map((each) => definition(text(each, 'define') ?? ''));
   const includes = (values.include ?? []).map((each) => path.resolve(text(each, 'include') ?? ''));
   const launch = readLaunchArguments({
@@ -119,6 +123,7 @@ function readCommandLine(args: readonly string[]): Command | undefined {
     program,
     ...(mode === undefined ? {} : { mode: modeOf(mode) }),
     ...(memory === undefined ? {} : { memory }),
+    ...(processors === undefined ? {} : { processors: count(processors, 'processors', processors) }),
     defines: { ...(preset['defines'] as object | undefined), ...Object.fromEntries(defines) },
     includePaths: [...includes, ...((preset['includePaths'] as string[] | undefined) ?? [])],
     stopOnEntry: false,

@@ -25,6 +25,7 @@ export type { DisassembledInstruction } from './isa/disassemble.ts';
 export { allRegisters } from './isa/registers.ts';
 export { loadElfSymbols } from './loader/elf.ts';
 export { loadProgram } from './loader/load.ts';
+export { MAX_CPUS } from './execution/engine-memory.ts';
 export { MAX_MEMORY_BYTES } from './machine/memory-limit.ts';
 export type {
   AddressSpace,

@@ -5,7 +5,7 @@ export interface LaunchAttributes {
   readonly program: string;
   /**
    * `bare`: the program owns the machine. `vm`: the built-in hypervisor runs it in VMX non-root operation. Default: `bare` for
-   * a program that executes VMXON itself, else `vm`.
+   * a program that executes VMXON itself and for several processors, else `vm`.
    */
   readonly mode?: LaunchMode;
   /** Guest memory: `"64M"`, `"1G"`, `"512K"`, or a number of MiB. Default 64M. */
@@ -15,6 +15,8 @@ export interface LaunchAttributes {
    * switched: `{ "preset": "haswell", "features": { "BMI2": false } }`. Default `full`.
    */
   readonly cpu?: { readonly preset?: string; readonly features?: Readonly<Record<string, boolean>> };
+  /** Processors, 1 to 8. Default 1; more only in mode `bare`, which is then the default. */
+  readonly processors?: number;
   /** Stop before the first instruction. Default true. */
   readonly stopOnEntry?: boolean;
   /** Names defined before the first source line, as `%define NAME VALUE`. */
@@ -41,6 +43,7 @@ export const LAUNCH_ATTRIBUTES = {
   mode: 'string',
   memory: 'string or number',
   cpu: 'object with options',
+  processors: 'number',
   stopOnEntry: 'boolean',
   defines: 'object',
   includePaths: 'array of strings',
@@ -52,6 +55,7 @@ export const LAUNCH_ATTRIBUTES = {
 /** Where the program does not decide it. */
 export const DEFAULT_MODE: LaunchMode = 'vm';
 export const DEFAULT_MEMORY = '64M';
+export const DEFAULT_PROCESSORS = 1;
 
 /**
  * Attributes of launch.json that belong to the editor or to the protocol and are passed along: no reason to complain.

@@ -1,5 +1,5 @@
 /** Checks what a launch configuration says before anything is built from it. */
-import { chooseFeatures, CPU_PRESETS, EXIT_NAMES, FEATURE_NAMES, MAX_MEMORY_BYTES } from '../engine/index.ts';
+import { chooseFeatures, CPU_PRESETS, EXIT_NAMES, FEATURE_NAMES, MAX_CPUS, MAX_MEMORY_BYTES } from '../engine/index.ts';
 import type { CpuChoice, CpuPreset, ExitName, FeatureName, MachineMode } from '../engine/index.ts';
 import { didYouMean, nearestName } from '../debugger/nearest.ts';
 import { EXIT_FILTER_PREFIX, filterOfExit } from '../debugger/stop-filters.ts';
@@ -7,6 +7,7 @@ import { UserError } from '../debugger/user-error.ts';
 import { formatMemorySize, parseMemorySize } from '../present/text.ts';
 import {
   DEFAULT_MEMORY,
+  DEFAULT_PROCESSORS,
   EDITOR_ATTRIBUTES,
   LAUNCH_ATTRIBUTES,
   LAUNCH_MODES,
@@ -17,10 +18,11 @@ import type { LaunchAttributes } from '../protocol/launch.ts';
 /** A launch configuration with nothing left open. */
 export interface LaunchRequest {
   readonly program: string;
-  /** Undefined: `bare` where the program executes VMXON itself, else `vm`. */
+  /** Undefined: `bare` where the program executes VMXON itself or there are several processors, else `vm`. */
   readonly mode: MachineMode | undefined;
   readonly memoryBytes: number;
   readonly cpu: CpuChoice;
+  readonly processors: number;
   readonly stopOnEntry: boolean;
   readonly defines: Readonly<Record<string, string>>;
   readonly includePaths: readonly string[];
@@ -37,6 +39,7 @@ const MIN_MEMORY = 1024 ** 2;
 const CHECKS: Readonly<Record<(typeof LAUNCH_ATTRIBUTES)[keyof LaunchAttributes], (value: unknown) => boolean>> = {
   string: (value) => typeof value === 'string',
   boolean: (value) => typeof value === 'boolean',
+  number: (value) => typeof value === 'number',
   object: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
   'object with options': (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
   'string or number': (value) => typeof value === 'string' || typeof value === 'number',
@@ -68,11 +71,13 @@ export function readLaunchArguments(raw: Readonly<Record<string, unknown>>): Lau
     );
   }
   const workspace = raw[WORKSPACE_ATTRIBUTE];
+  const mode = attributes.mode === undefined ? undefined : modeOf(attributes.mode);
   return {
     program: attributes.program,
-    mode: attributes.mode === undefined ? undefined : modeOf(attributes.mode),
+    mode,
     memoryBytes: memoryBytesOf(attributes.memory ?? DEFAULT_MEMORY),
     cpu: cpuOf(attributes.cpu ?? {}),
+    processors: processorsOf(attributes.processors ?? DEFAULT_PROCESSORS, mode),
     stopOnEntry: attributes.stopOnEntry ?? true,
     defines: Object.fromEntries(Object.entries(attributes.defines ?? {}).map(([name, value]) => [name, `${value}`])),
     includePaths: attributes.includePaths ?? [],
@@ -91,6 +96,18 @@ export function modeOf(mode: string): MachineMode {
     );
   }
   return found;
+}
+
+function processorsOf(processors: number, mode: MachineMode | undefined): number {
+  if (!Number.isInteger(processors) || processors < 1 || processors > MAX_CPUS)
+    throw new UserError(
+      `Launch attribute "processors" is ${processors}; it must be a whole number from 1 to ${MAX_CPUS}.`,
+    );
+  if (processors > 1 && mode === 'vm')
+    throw new UserError(
+      `Launch attribute "processors" is ${processors}: the built-in hypervisor runs one virtual processor; write "mode": "bare" for more.`,
+    );
+  return processors;
 }
 
 const quoted = (names: readonly string[]): string => names.map((each) => `"${each}"`).join(', ');

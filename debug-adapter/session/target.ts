@@ -37,7 +37,7 @@ export class Target {
     this.launch = launch;
     const { program, warnings } = readProgram(launch);
     this.warnings = warnings;
-    this.mode = launch.mode ?? (ownsMachine(program) ? 'bare' : DEFAULT_MODE);
+    this.mode = launch.mode ?? (ownsMachine(program) || launch.processors > 1 ? 'bare' : DEFAULT_MODE);
     this.symbols = new SymbolTable(program);
     checkVirtualization(this.mode, launch.cpu);
     this.machine = madeMachine({
@@ -45,6 +45,7 @@ export class Target {
       mode: this.mode,
       memoryBytes: launch.memoryBytes,
       cpu: launch.cpu,
+      processors: launch.processors,
       onConsole: events.onConsole,
     });
     this.breakpoints = new BreakpointRegistry(this.symbols);

@@ -21,6 +21,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const IS_KIND: Readonly<Record<ValueKind, (value: unknown) => boolean>> = {
   string: (value) => typeof value === 'string',
   boolean: (value) => typeof value === 'boolean',
+  number: (value) => typeof value === 'number',
   'string or number': (value) => typeof value === 'string' || typeof value === 'number',
   object: (value) =>
     isRecord(value) && Object.values(value).every((each) => typeof each === 'string' || typeof each === 'number'),
@@ -31,6 +32,7 @@ const IS_KIND: Readonly<Record<ValueKind, (value: unknown) => boolean>> = {
 const KIND_IN_WORDS: Readonly<Record<ValueKind, string>> = {
   string: 'a string',
   boolean: 'true or false',
+  number: 'a number',
   'string or number': 'a string or a number',
   object: 'an object of strings and numbers, such as { "FAULT": 3 }',
   'object with options': 'an object such as { "preset": "haswell" }',

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { CPU_PRESETS } from '../../debug-adapter/engine/cpu/features.ts';
+import { MAX_CPUS } from '../../debug-adapter/engine/execution/engine-memory.ts';
 import { COMMANDS, DEBUG_TYPE, LANGUAGE_ID, VIEWS } from '../../debug-adapter/protocol/ids.ts';
-import { DEFAULT_MEMORY, DEFAULT_MODE, LAUNCH_ATTRIBUTES, LAUNCH_MODES } from '../../debug-adapter/protocol/launch.ts';
+import {
+  DEFAULT_MEMORY,
+  DEFAULT_MODE,
+  DEFAULT_PROCESSORS,
+  LAUNCH_ATTRIBUTES,
+  LAUNCH_MODES,
+} from '../../debug-adapter/protocol/launch.ts';
 import { manifest } from '../../scripts/lib/manifest.ts';
 
 interface Property {
@@ -10,6 +17,7 @@ interface Property {
   readonly enum?: readonly string[];
   readonly properties?: Readonly<Record<string, Property>>;
   readonly default?: unknown;
+  readonly maximum?: number;
   readonly markdownDescription?: string;
 }
 
@@ -99,6 +107,8 @@ describe('architecture: package.json and the protocol say the same', () => {
     assert.deepEqual(sorted(properties['mode']?.enum ?? []), sorted(LAUNCH_MODES));
     assert.equal(properties['mode']?.default, DEFAULT_MODE);
     assert.equal(properties['memory']?.default, DEFAULT_MEMORY);
+    assert.equal(properties['processors']?.default, DEFAULT_PROCESSORS);
+    assert.equal(properties['processors']?.maximum, MAX_CPUS);
     assert.deepEqual(properties['cpu']?.properties?.['preset']?.enum, Object.keys(CPU_PRESETS));
   });
 

@@ -5,6 +5,7 @@ import { TLB_BYTES } from '../memory/tlb.ts';
 import { PSEUDO_HANDLER } from './handlers.ts';
 import { RECORD, RECORD_BYTES } from './record.ts';
 
+/** Processors that a machine can have. */
 export const MAX_CPUS = 8;
 /** Bytes of one code page: a record address for each of its 4096 offsets. */
 export const CODE_PAGE_BYTES = PAGE_BYTES * 4;

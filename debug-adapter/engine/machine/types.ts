@@ -24,16 +24,13 @@ export interface MachineOptions {
   readonly mode: MachineMode;
   /** Guest-physical memory in bytes, a multiple of 4 KiB. */
   readonly memoryBytes: number;
-  /** 1 to `MAX_PROCESSORS`; one where absent. In mode `vm` there is one. */
+  /** 1 to `MAX_CPUS`; one where absent. In mode `vm` there is one. */
   readonly processors?: number;
   /** Which processor; everything built where absent. What cannot be had throws: ask `chooseFeatures` first. */
   readonly cpu?: CpuChoice;
   /** Bytes the guest sends to COM1, port E9h or the firmware's teletype, as they come. */
   readonly onConsole: (bytes: Uint8Array, source: ConsoleSource) => void;
 }
-
-/** Processors that a machine can have. */
-export { MAX_CPUS as MAX_PROCESSORS } from '../execution/engine-memory.ts';
 
 export type ConsoleSource = 'com1' | 'e9' | 'firmware' | 'hypercall';
 
