@@ -218,7 +218,10 @@ export class HyperstepMachine implements Machine {
 
   private applyConditions(): void {
     const { loop, processors } = this.power;
-    loop.cache.setBreakpointOffsets(this, new Set([...this.conditions.breakpoints].map((linear) => Number(linear & 0xfffn))));
+    loop.cache.setBreakpointOffsets(
+      this,
+      new Set([...this.conditions.breakpoints].map((linear) => Number(linear & 0xfffn))),
+    );
     const watched = this.conditions.watchpoints.flatMap(pagesOf);
     for (const { cpu } of processors) {
       cpu.translation.watchPages('debugger', watched);
@@ -430,7 +433,7 @@ export class HyperstepMachine implements Machine {
 
   sendKeys(scanCodes: Uint8Array): void {
     this.power.board.keyboard.type(scanCodes);
-    this.power.cpu.requestAttention();
+    for (const { cpu } of this.power.processors) cpu.requestAttention();
   }
 }
 
