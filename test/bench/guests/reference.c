@@ -34,6 +34,62 @@ static u32 sum(u32 *a, u32 n) { u32 s = 0; for (u32 i = 0; i < n; i++) s = rl(s,
 static u32 fr[PW_PAGES][64]; static u32 map[2][PW_PAGES];
 static void pwinit(void) { memset(fr, 0, sizeof fr); for (u32 i = 0; i < PW_PAGES; i++) { fr[i][i & 63] = i * 2654435761u; fr[i][~i & 63] = i * 2246822519u; map[0][i] = i; map[1][i] = PW_PAGES - 1 - i; } }
 static u32 walk(int sp, u32 idx, u64 t, u32 s) { while (t--) { idx = (idx * 1229 + 3) % PW_PAGES; u32 *q = &fr[map[sp][idx]][idx & 63]; s = rl(s, 1) + *q; *q = s; } return s; }
+/* The vector kernels lane by lane: no vector type, no contraction to fused operations (see the Makefile). */
+static void singles(u32 *p, u32 n, u32 seed) { fill(p, n, seed); for (u32 i = 0; i < n; i++) p[i] = 0x3f800000u | p[i] >> 9; }
+static void doubles(u32 *p, u32 n, u32 seed) { fill(p, 2 * n, seed); for (u32 i = 0; i < n; i++) p[2 * i + 1] = 0x3ff00000u | p[2 * i + 1] >> 12; }
+static u32 saxpy(void) {
+  static u32 x[SX_N], y[SX_N]; float *fx = (float *)x, *fy = (float *)y;
+  singles(x, SX_N, 0x2545F491); singles(y, SX_N, 0x1234567);
+  for (u32 r = 0; r < N_SX; r++) for (u32 i = 0; i < SX_N; i++) { float p = 0.75f * fx[i], q = 0.5f * fy[i]; fy[i] = p + q; }
+  return sum(y, SX_N);
+}
+static u64 dot(void) {
+  static u32 x[2 * DOT_N], y[2 * DOT_N]; double *dx = (double *)x, *dy = (double *)y, s = 0; u64 u;
+  doubles(x, DOT_N, 0x2545F491); doubles(y, DOT_N, 0x1234567);
+  for (u32 r = 0; r < N_DOT; r++) {
+    double lane[4] = { 0, 0, 0, 0 }; dx[0] = 1.0 + r;
+    for (u32 i = 0; i < DOT_N; i++) lane[i & 3] += dx[i] * dy[i];
+    s += lane[0] + lane[1] + lane[2] + lane[3];
+  }
+  memcpy(&u, &s, 8); return u;
+}
+static u64 bytes(void) {
+  static u32 w[BY_BYTES / 4]; unsigned char *p = (unsigned char *)w; u64 s = 0;
+  fill(w, BY_BYTES / 4, 0x2545F491);
+  for (u32 r = 0; r < N_BY; r++) {
+    u32 count = 0, at = 0;
+    for (u32 i = 0; i < BY_BYTES; i++) { if ((p[i] & 0xc0) != 0x80) count++; if (p[i] == (r & 255)) at = i; }
+    s = s * 31 + (u32)((count << 8) + at);
+  }
+  return s;
+}
+static u64 blend(void) {
+  static u32 w[BL_BYTES / 2], d[BL_BYTES / 4]; unsigned char *x = (unsigned char *)w, *y = x + BL_BYTES, *o = (unsigned char *)d; u32 s = 0;
+  fill(w, BL_BYTES / 2, 0x2545F491);
+  for (u32 r = 0; r < N_BL; r++) {
+    int f = r & 255;
+    for (u32 i = 0; i < BL_BYTES; i++) o[i] = (x[i] * f + y[i] * (256 - f)) >> 8;
+    s += d[r & (BL_BYTES / 4 - 1)];
+  }
+  return (u64)s << 32 | sum(d, BL_BYTES / 4);
+}
+static u32 mandel(void) {
+  u32 n = 0; double step = 3.0 / MB_W;
+  for (u32 y = 0; y < MB_W; y++) for (u32 x = 0; x < MB_W; x++) {
+    double cr = x * step - 2.0, ci = y * step - 1.5, zr = cr, zi = ci;
+    for (u32 i = 0; i < MB_MOST && zr * zr + zi * zi <= 4.0; i++) { double t = zr * zr - zi * zi + cr; zi = 2 * zr * zi + ci; zr = t; n++; }
+  }
+  return n;
+}
+static u32 scalar(void) {
+  double x = 1.5; u32 s = 0;
+  for (u32 i = 1; i <= N_SC; i++) { double p = x * 1.0000001, q = i / (x + 3.0); x = p + q; if (x > 1000.0) x -= 999.5; s = rl(s, 1) + (u32)(int)(x * 64.0); }
+  return s;
+}
+static u32 copied(void) {
+  u32 n = MC_BYTES / 4, *a = malloc(4 * n + 256); fill(a, n + 64, 0x2545F491);
+  u32 s = sum(a + ((N_VC - 1) & 15), n); free(a); return s;
+}
 int main(void) {
   printf("#if BITS == 64\n#define EXP_ALU 0x%llxull\n#define EXP_VMXALU 0x%llxull\n#else\n#define EXP_ALU 0x%llxull\n#endif\n",
     (unsigned long long)alu64(N_ALU), (unsigned long long)alu64(N_VMXALU), (unsigned long long)alu32(N_ALU));
@@ -51,5 +107,7 @@ int main(void) {
       switch (op) { case 0: v += 0x1234567; break; case 1: v ^= 0x5bd1e995; break; case 2: v = rl(v, 7); break; case 3: v *= 0x01000193; break;
         case 4: v -= pc; break; case 5: v = ~v; break; case 6: v = __builtin_bswap32(v); break; case 7: v ^= v >> 15; } }
     printf("#define EXP_DISP 0x%xu\n", v); }
+  printf("#define EXP_SX 0x%xu\n#define EXP_DOT 0x%llxull\n#define EXP_BY 0x%llxull\n#define EXP_BL 0x%llxull\n", saxpy(), (unsigned long long)dot(), (unsigned long long)bytes(), (unsigned long long)blend());
+  printf("#define EXP_MB 0x%xu\n#define EXP_SC 0x%xu\n#define EXP_VC 0x%xu\n", mandel(), scalar(), copied());
   return 0;
 }

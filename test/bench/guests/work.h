@@ -31,3 +31,15 @@
 #define N_VMXALU     (12000000u*SCALE)
 #define N_VMXEPT     (8192u)             /* EPT-violation exits a pass */
 #define N_VMXEPTREP  (8u*SCALE)
+#define SX_N         4096u                /* saxpy: singles */
+#define N_SX         (8000u*SCALE)
+#define DOT_N        4096u                /* dot: doubles */
+#define N_DOT        (4000u*SCALE)
+#define BY_BYTES     65536u               /* bytes: text */
+#define N_BY         (1600u*SCALE)
+#define BL_BYTES     65536u               /* blend: each picture */
+#define N_BL         (600u*SCALE)
+#define MB_W         (192u)               /* mandel: side of the square, a multiple of 4 */
+#define MB_MOST      (256u*SCALE)
+#define N_VC         (64u*SCALE)          /* copy: passes over MC_BYTES */
+#define N_SC         (6000000u*SCALE)     /* scalar: turns */
