@@ -114,7 +114,12 @@ function machineOf(program: Program, style: DispatchStyle): { readonly executor:
     accessed: () => false,
   };
   const instructions = new Map([...SYSTEM_INSTRUCTIONS, ...DEFERRED_INSTRUCTIONS]);
-  const executor = new Executor(new EmittedLoop(memory, map, physical, tlb, style), cpu, instructions, hooks);
+  const executor = new Executor(
+    new EmittedLoop(memory, map, physical, tlb, { dispatch: style }),
+    cpu,
+    instructions,
+    hooks,
+  );
   cpu.reset();
   const writer = writerOf(physical, 0);
   for (const segment of program.segments) writer.write(segment.address, segment.bytes);

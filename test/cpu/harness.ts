@@ -21,7 +21,7 @@ export const IDT = 0x2000;
 export const TSS = 0x3000;
 export const CODE = 0x8000;
 export const STACK = 0xa000;
-const PAGES = 1024;
+export const PAGES = 1024;
 const STATE_AT = 0;
 const TLB_AT = 0x10000;
 const POOL_AT = 0x100000;
@@ -143,6 +143,20 @@ class FakeIntercepts implements Intercepts {
   }
 }
 
+/** Where a test machine's parts lie in a memory. */
+interface MachinePlaces {
+  readonly memory: WebAssembly.Memory;
+  readonly stateAt: number;
+  readonly tlbAt: number;
+  readonly poolAt: number;
+}
+const ownMemory = (): MachinePlaces => ({
+  memory: new WebAssembly.Memory({ initial: (POOL_AT + PAGES * 4096) / 65536 }),
+  stateAt: STATE_AT + CPU_STATE_BYTES,
+  tlbAt: TLB_AT,
+  poolAt: POOL_AT,
+});
+
 export class TestMachine {
   readonly state: CpuState;
   readonly physical: PhysicalMemory;
@@ -162,11 +176,10 @@ export class TestMachine {
     [0x489, 0x37_67ffn],
   ]);
 
-  constructor() {
-    const memory = new WebAssembly.Memory({ initial: (POOL_AT + PAGES * 4096) / 65536 });
-    this.state = new CpuState(memory, STATE_AT + CPU_STATE_BYTES, 0);
-    this.tlb = new Tlb(memory, TLB_AT);
-    if (TLB_AT + TLB_BYTES > POOL_AT) throw new Error('the TLB does not fit below the pool');
+  constructor({ memory, stateAt, tlbAt, poolAt } = ownMemory()) {
+    this.state = new CpuState(memory, stateAt, 0);
+    this.tlb = new Tlb(memory, tlbAt);
+    if (tlbAt + TLB_BYTES > poolAt) throw new Error('the TLB does not fit below the pool');
     const mapped = {
       read: (address: number) => {
         this.portLog.push(`mmio read ${address.toString(16)}`);
@@ -175,7 +188,7 @@ export class TestMachine {
       write: (address: number, bytes: number, value: number) =>
         void this.portLog.push(`mmio write ${address.toString(16)} ${bytes} ${value.toString(16)}`),
     };
-    this.physical = new PhysicalMemory(memory, POOL_AT, PAGES, 0x10_0000, mapped);
+    this.physical = new PhysicalMemory(memory, poolAt, PAGES, 0x10_0000, mapped);
     this.physical.setPages(0, PAGES, 'ram');
     this.cpu = new Processor({
       state: this.state,

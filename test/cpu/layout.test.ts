@@ -55,9 +55,11 @@ const RECORD_WIDTHS: Readonly<Record<keyof typeof RECORD, number>> = {
   segment: 2,
   decoded: 4,
   savedHandler: 2,
+  thirdSource: 2,
   page: 4,
   crossHost: 4,
   crossHandler: 2,
+  lateHandler: 2,
   targetMask: 8,
 };
 

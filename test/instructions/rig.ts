@@ -74,7 +74,7 @@ export class Rig {
     const vmx = new Vmx(this.cpu, new VmxCapabilities(PROCESSOR_FACTS), { exit() {}, instructionFailed() {} });
     this.cpu.plug(vmx.intercepts, vmx.port);
     this.executor = new Executor(
-      new EmittedLoop(memory, map, this.physical, this.tlb, dispatch),
+      new EmittedLoop(memory, map, this.physical, this.tlb, { dispatch }),
       this.cpu,
       DEFERRED_INSTRUCTIONS,
       {

@@ -7,7 +7,7 @@ import type { DecodedInstruction } from '../isa/decode.ts';
 import { PAGE_BYTES } from '../memory/physical.ts';
 import { CODE_MODES, CODE_PAGE_BYTES, RECORD_COUNT, type EngineMap } from './engine-memory.ts';
 import { PSEUDO_HANDLER } from './handlers.ts';
-import { lower } from './lowering.ts';
+import { lower, lowerVector } from './lowering.ts';
 import { RECORD, RECORD_BYTES, RECORD_FLAG } from './record.ts';
 
 const MODE_OF_BITS: { readonly [B in CodeBits]: number } = { 16: 0, 32: 1, 64: 2 };
@@ -87,14 +87,14 @@ export class CodeCache {
     this.flushAll();
   }
 
-  /** Adds an instruction that starts at `pageOffset` of a frame. */
+  /** Adds an instruction that starts at `pageOffset` of a frame; gives its record. */
   add(
     frame: number,
     pageOffset: number,
     bits: CodeBits,
     instruction: DecodedInstruction,
     crossing: Crossing | undefined,
-  ): void {
+  ): number {
     this.makeRoom();
     const slot = this.tableSlot(frame, MODE_OF_BITS[bits]);
     let page = this.words[slot];
@@ -125,6 +125,23 @@ export class CodeCache {
     view.setUint16(record + RECORD.savedHandler, handler, true);
     this.setHandler(record, this.breakpointOffsets.has(pageOffset));
     this.words[(page >> 2) + pageOffset] = record;
+    return record;
+  }
+
+  /** From now on a record that had its instruction done in TypeScript has a late handler, whose place is given. */
+  setLateHandler(record: number, place: number): void {
+    const { view } = this;
+    lowerVector(view, record, this.instruction(record), place);
+    for (const field of [RECORD.handler, RECORD.savedHandler, RECORD.crossHandler])
+      if (view.getUint16(record + field, true) === PSEUDO_HANDLER.SYSTEM)
+        view.setUint16(record + field, PSEUDO_HANDLER.LATE, true);
+  }
+  /** Whether the record's instruction is done in TypeScript, always. */
+  isSystem(record: number): boolean {
+    const { view } = this;
+    const saved = view.getUint16(record + RECORD.savedHandler, true);
+    const own = saved === PSEUDO_HANDLER.CROSS ? view.getUint16(record + RECORD.crossHandler, true) : saved;
+    return own === PSEUDO_HANDLER.SYSTEM;
   }
 
   private setHandler(record: number, stops: boolean): void {

@@ -7,6 +7,7 @@ import type { Tlb } from '../memory/tlb.ts';
 import { CodeCache } from './code-cache.ts';
 import type { EngineMap } from './engine-memory.ts';
 import { emitInterpreter, type DispatchStyle } from './interpreter.ts';
+import { LateHandlers, type Lent } from './late-handlers.ts';
 
 /** The processor in the loop, as what the loop cannot do itself asks it. Each access gives a SLOW code. */
 export interface LoopUser {
@@ -17,8 +18,15 @@ export interface LoopUser {
   codeWritten(frame: number): void;
 }
 
-interface Exports {
+interface Exports extends Lent {
   run(cpuBase: number): number;
+  readonly lateHandlers: WebAssembly.Table;
+}
+
+export interface LoopOptions {
+  readonly dispatch?: DispatchStyle;
+  /** See `LateHandlers`. */
+  readonly worthwhile?: number;
 }
 
 /** Compiled interpreters by what they depend on: a restart gets the one that V8 has already optimised. */
@@ -42,6 +50,7 @@ function interpreterModule(map: EngineMap, dispatch: DispatchStyle): WebAssembly
 
 export class EmittedLoop {
   readonly cache: CodeCache;
+  readonly late: LateHandlers;
   /** Calls between WebAssembly and JavaScript in either direction since reset. */
   crossings = 0;
   private readonly physical: PhysicalMemory;
@@ -54,7 +63,7 @@ export class EmittedLoop {
     map: EngineMap,
     physical: PhysicalMemory,
     tlb: Tlb,
-    dispatch: DispatchStyle = 'hot',
+    { dispatch = 'hot', worthwhile }: LoopOptions = {},
   ) {
     this.physical = physical;
     this.tlb = tlb;
@@ -74,6 +83,7 @@ export class EmittedLoop {
     };
     const instance = new WebAssembly.Instance(interpreterModule(map, dispatch), { env });
     this.exports = instance.exports as unknown as Exports;
+    this.late = new LateHandlers(memory, map, this.exports.lateHandlers, this.exports, worthwhile);
   }
 
   /** Whose accesses follow. */

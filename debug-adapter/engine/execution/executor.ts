@@ -310,7 +310,9 @@ export class Executor implements LoopUser {
     if (!features.executes(instruction.code)) instruction = asUndefined(instruction);
     this.loop.protect(frame);
     if (crossing) this.loop.protect(crossing.frame);
-    this.cache.add(frame, inPage, bits, instruction, crossing);
+    const record = this.cache.add(frame, inPage, bits, instruction, crossing);
+    const place = this.loop.late.knownHandlerOf(instruction, bits);
+    if (place !== undefined) this.cache.setLateHandler(record, place);
   }
 
   /** Engine memory offset of a byte at the current privilege, or -1 where there is no memory; throws faults. */
@@ -359,7 +361,12 @@ export class Executor implements LoopUser {
   private execute(): ExecutorStop | undefined {
     const state = this.state;
     this.cameFrom = state.linearRip;
-    const instruction = this.cache.instruction(state.get32(LAYOUT.record));
+    const record = state.get32(LAYOUT.record);
+    const instruction = this.cache.instruction(record);
+    if (this.cache.isSystem(record)) {
+      const place = this.loop.late.handlerOf(instruction, state.codeBits);
+      if (place !== undefined) this.cache.setLateHandler(record, place);
+    }
     this.cpu.beginInstruction(instruction.length);
     try {
       this.implementation(instruction)(this.cpu, instruction);

@@ -31,13 +31,13 @@ export interface SlowCalls extends SlowAccesses {
   readonly segmentCheck: number;
 }
 
-const LOAD: { readonly [B in Bytes]: MemoryOpName } = {
+export const LOAD: { readonly [B in Bytes]: MemoryOpName } = {
   1: 'i64_load8_u',
   2: 'i64_load16_u',
   4: 'i64_load32_u',
   8: 'i64_load',
 };
-const STORE: { readonly [B in Bytes]: MemoryOpName } = {
+export const STORE: { readonly [B in Bytes]: MemoryOpName } = {
   1: 'i64_store8',
   2: 'i64_store16',
   4: 'i64_store32',
@@ -54,10 +54,10 @@ const ES_AT = LAYOUT.segments + SEGMENT_INDEX.ES * SEGMENT_BYTES;
 type Access = 'read' | 'write' | 'modify';
 
 export class InterpreterBuilder extends FlagBuilder implements Builder {
-  private readonly record: number;
-  private readonly exits: Exits;
-  private readonly slow: SlowCalls;
-  private readonly tlbBase: number;
+  protected readonly record: number;
+  protected readonly exits: Exits;
+  protected readonly slow: SlowCalls;
+  protected readonly tlbBase: number;
 
   constructor(f: FunctionWriter, cpu: number, record: number, exits: Exits, slow: SlowCalls, tlbBase: number) {
     super(f, cpu);
@@ -68,7 +68,7 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   }
 
   /** Pushes the address of a register operand minus the constant offset 0. */
-  private registerAddress(slot: 0 | 1 | 2): void {
+  protected registerAddress(slot: 0 | 1 | 2): void {
     this.f.get(this.cpu);
     this.f.get(this.record);
     this.f.memory('i32_load16_u', RECORD.registers + 2 * slot);
@@ -190,7 +190,7 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
     this.f.op('i32_and');
   }
 
-  private linearOfOperand(bytes: number, access: Access): Value {
+  protected linearOfOperand(bytes: number, access: Access): Value {
     const f = this.f;
     const offset = this.effectiveAddress();
     const segment = this.temp(I32);
@@ -226,7 +226,7 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
     f.memory('i64_load', SEGMENT_LAYOUT.base);
     f.op('i64_add');
     f.set(linear);
-    if (bytes === 8) return linear;
+    if (!this.asksForMode(bytes)) return linear;
     this.legacy();
     f.if(() => {
       f.get(segment);
@@ -244,8 +244,12 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
     return linear;
   }
 
+  protected asksForMode(bytes: number): boolean {
+    return bytes !== 8;
+  }
+
   /** Sets `host` to the engine memory offset of a linear address, 0 where the TLB does not answer. */
-  private fast(linear: Value, bytes: number, tag: number, host: number): void {
+  protected fast(linear: Value, bytes: number, tag: number, host: number): void {
     const f = this.f;
     const reach = () => f.i64(BigInt(bytes - 1));
     const place = { cpu: this.cpu, linear, entry: host };

@@ -18,6 +18,8 @@ import {
   emitSegmentCheck,
   type InterpreterOptions,
 } from './interpreter-lookup.ts';
+import { MOST_LATE_HANDLERS } from './late-handlers.ts';
+import { OUTLINED, OUTLINED_CPU, OUTLINED_RECORD, outlinedExits } from './outlined.ts';
 import { OUTCOME, RECORD } from './record.ts';
 import { emitSlowAccesses } from './slow-accesses.ts';
 
@@ -33,6 +35,9 @@ export function emitInterpreter(options: InterpreterOptions): Uint8Array {
   const lookup = emitLookup(module, options);
   const ripOf = emitRipOf(module, options);
   const slow: SlowCalls = { ...accesses, segmentCheck };
+
+  for (const [name, index] of Object.entries(slow)) module.exportFunction(index as number, name);
+  module.defineTable(MOST_LATE_HANDLERS, 'lateHandlers');
 
   const outlined = new Map<number, number>();
   for (const handler of HANDLERS) {
@@ -67,40 +72,9 @@ function meaningOf(handler: Handler, builder: InterpreterBuilder, exits: Exits):
 
 /** A handler as a function of its own: (cpu, record) to an OUTCOME. */
 function emitOutlined(module: ModuleWriter, handler: Handler, slow: SlowCalls, tlbBase: number): number {
-  const { index, body: f } = module.define({ parameters: [I32, I32], results: [I32] });
-  const status = f.local(I32);
-  f.i32(OUTCOME.CONTINUE);
-  f.set(status);
-  const give = (code: number) => {
-    f.i32(code);
-    f.op('return');
-  };
-  const inMainOnly = (): never => {
-    throw new Error(`Invariant broken: ${handler.row.name} branches and cannot be outlined`);
-  };
-  const exits: Exits = {
-    finish() {
-      f.get(status);
-      f.op('return');
-    },
-    outcome: give,
-    fault: () => give(OUTCOME.FAULT),
-    leaveSoon() {
-      f.i32(OUTCOME.LEAVE);
-      f.set(status);
-    },
-    repeat() {
-      f.i32(OUTCOME.LEAVE_REPEAT);
-      f.i32(OUTCOME.REPEAT);
-      f.get(status);
-      f.op('select');
-      f.op('return');
-    },
-    branch: inMainOnly,
-    branchIf: inMainOnly,
-    jump: inMainOnly,
-  };
-  meaningOf(handler, new InterpreterBuilder(f, 0, 1, exits, slow, tlbBase), exits);
+  const { index, body: f } = module.define(OUTLINED);
+  const exits = outlinedExits(f, handler.row.name);
+  meaningOf(handler, new InterpreterBuilder(f, OUTLINED_CPU, OUTLINED_RECORD, exits, slow, tlbBase), exits);
   f.op('unreachable');
   return index;
 }
@@ -242,6 +216,15 @@ function emitMain(
                 f.memory('i32_load16_u', RECORD.crossHandler);
                 f.set(handler);
                 f.br(dispatch);
+              };
+              cases[PSEUDO_HANDLER.LATE] = () => {
+                f.get(cpu);
+                f.get(record);
+                f.get(record);
+                f.memory('i32_load16_u', RECORD.lateHandler);
+                f.callIndirect(module.type(OUTLINED));
+                f.set(outcome);
+                f.br(outlinedDone);
               };
               for (const entry of HANDLERS) {
                 const functionIndex = outlined.get(entry.number);

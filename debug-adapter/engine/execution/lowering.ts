@@ -1,13 +1,19 @@
 /** Turns a decoded instruction into the fields of a record. */
 import { OpKind, Register } from 'iced-x86';
 import { LAYOUT, SEGMENT_BYTES } from '../cpu/layout.ts';
+import { operandKind, operandRegister } from '../cpu/operands.ts';
 import type { CodeBits } from '../base/program.ts';
 import type { Operand } from '../instructions/builder.ts';
+import { vectorNumber } from '../instructions/simd/execute.ts';
+import { EMITTED_VECTORS } from '../instructions/simd/index.ts';
+import { sourcesOf } from '../instructions/simd/traits.ts';
+import { VECTOR_BYTES } from '../instructions/simd/vector.ts';
 import type { Repeat } from '../instructions/strings.ts';
 import type { DecodedInstruction } from '../isa/decode.ts';
 import { registerInfo } from '../isa/registers.ts';
 import { LOWERED, LOWERED_STRINGS, PSEUDO_HANDLER, shapeKey, type LoweredCode } from './handlers.ts';
 import { RECORD, RECORD_FLAG } from './record.ts';
+import { VECTOR_SLOT } from './vector-interpreter.ts';
 
 const SEGMENT_OF_REGISTER: ReadonlyMap<number, number> = new Map([
   [Register.ES, 0],
@@ -115,12 +121,7 @@ export function lower(
       kinds[i] === OpKind.Register ? registerOffset(registers[i]) : LAYOUT.zero,
       true,
     );
-  const ripRelative = d.memoryBase === Register.RIP || d.memoryBase === Register.EIP;
-  view.setUint16(record + RECORD.base, baseOffset(d.memoryBase), true);
-  view.setUint16(record + RECORD.index, baseOffset(d.memoryIndex), true);
-  view.setUint8(record + RECORD.shift, Math.log2(d.memoryScale));
-  view.setBigInt64(record + RECORD.displacement, d.displacement + (ripRelative ? BigInt(pageOffset) : 0n), true);
-  view.setBigUint64(record + RECORD.mask, ADDRESS_MASK[d.addressSize], true);
+  lowerAddress(view, record, d, pageOffset);
 
   const branch = kinds.find(isNearBranch);
   if (branch !== undefined) {
@@ -133,6 +134,37 @@ export function lower(
     view.setBigUint64(record + RECORD.immediate, BigInt.asUintN(bytes * 8, value), true);
   }
   return found.handler;
+}
+
+/** Writes where the memory operand is. */
+function lowerAddress(view: DataView, record: number, d: DecodedInstruction, pageOffset: number): void {
+  const ripRelative = d.memoryBase === Register.RIP || d.memoryBase === Register.EIP;
+  view.setUint16(record + RECORD.base, baseOffset(d.memoryBase), true);
+  view.setUint16(record + RECORD.index, baseOffset(d.memoryIndex), true);
+  view.setUint8(record + RECORD.shift, Math.log2(d.memoryScale));
+  view.setBigInt64(record + RECORD.displacement, d.displacement + (ripRelative ? BigInt(pageOffset) : 0n), true);
+  view.setBigUint64(record + RECORD.mask, ADDRESS_MASK[d.addressSize], true);
+}
+
+/**
+ * Completes the record of a vector instruction, lowered as one whose meaning is TypeScript, for the late handler whose place is
+ * given. Its operands lie where `VECTOR_SLOT` says, whatever the form.
+ */
+export function lowerVector(view: DataView, record: number, d: DecodedInstruction, place: number): void {
+  const { form } = EMITTED_VECTORS.get(d.code)!;
+  const { first, last, fourth } = sourcesOf(form);
+  const offsetOf = (index: number): number => {
+    if (operandKind(d, index) !== OpKind.Register) return LAYOUT.zero;
+    const register = operandRegister(d, index);
+    if (form.operands[index].kind === 'general') return registerOffset(register);
+    return LAYOUT.vectors + VECTOR_BYTES * vectorNumber(register);
+  };
+  const slots = { destination: 0, first, last } as const satisfies Record<keyof typeof VECTOR_SLOT, number>;
+  for (const name of ['destination', 'first', 'last'] as const)
+    view.setUint16(record + RECORD.registers + 2 * VECTOR_SLOT[name], offsetOf(slots[name]), true);
+  view.setUint16(record + RECORD.thirdSource, fourth ? offsetOf(3) : LAYOUT.vectors, true);
+  lowerAddress(view, record, d, view.getUint16(record + RECORD.pageOffset, true));
+  view.setUint16(record + RECORD.lateHandler, place, true);
 }
 
 /** Branch target relative to the instruction (decoded at ip 0), as a signed number. */

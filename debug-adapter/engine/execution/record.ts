@@ -31,11 +31,15 @@ export const RECORD = {
   decoded: 52,
   /** Handler that a breakpoint replaced. u16 */
   savedHandler: 56,
+  /** Of a vector instruction: offset of its third source in the processor state. u16 */
+  thirdSource: 58,
   /** Code page the record belongs to. i32 */
   page: 60,
   /** Of an instruction that crosses into the next page: frame offset of that page and the handler proper. i32, u16 */
   crossHost: 64,
   crossHandler: 68,
+  /** Place of a late handler in their table. u16 */
+  lateHandler: 70,
   /** Operand-size mask of a direct branch target. i64 */
   targetMask: 72,
 } as const;

@@ -18,6 +18,8 @@ export interface SlowAccesses {
   readonly write: number;
   /** Reads what is about to be written. */
   readonly modify: number;
+  /** Another signature: see `emitBesideCode`. */
+  readonly besideCode: number;
 }
 
 /** The number of bytes in `what`; above it are flags for TypeScript. */
@@ -65,7 +67,7 @@ export function emitSlowAccesses(module: ModuleWriter, options: InterpreterOptio
   write.body.memory('i64_store', LAYOUT.transfer);
   askTypeScript(write.body, slowWrite);
 
-  return { read: read.index, modify: modify.index, write: write.index };
+  return { read: read.index, modify: modify.index, write: write.index, besideCode };
 }
 
 /** Stores RIP, because the access may fault or take a VM exit, and calls an import; what it returns is the result. */

@@ -1,6 +1,6 @@
 /** Values, tests and joins of a meaning as WebAssembly locals: the part of the builder that knows no processor state. */
 import type { BinaryOp, Bytes, CompareOp, Test, Value } from '../instructions/builder.ts';
-import { I32, I64, type FunctionWriter, type OpName } from '../wasm/function.ts';
+import { I32, I64, type FunctionWriter, type OpName, type ValueType } from '../wasm/function.ts';
 
 const MASK: { readonly [B in Bytes]: bigint } = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn, 8: -1n };
 
@@ -21,7 +21,7 @@ export abstract class ValueBuilder {
     this.offset = undefined;
   }
 
-  protected temp(type: typeof I32 | typeof I64): number {
+  protected temp(type: ValueType): number {
     const local = this.f.local(type);
     this.temporaries.push(local);
     return local;

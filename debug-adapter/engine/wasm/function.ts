@@ -1,9 +1,21 @@
 /** Writes one function body: instructions, structured control with labels, and locals that can be reused. */
 import { ByteWriter } from './bytes.ts';
+import {
+  I8X16_SHUFFLE,
+  LANE_OP,
+  SIMD_MEMORY_OP,
+  SIMD_OP,
+  SIMD_PREFIX,
+  V128_CONST,
+  type LaneOpName,
+  type SimdMemoryOpName,
+  type SimdOpName,
+} from './simd.ts';
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
-export type ValueType = typeof I32 | typeof I64;
+export const V128 = 0x7b;
+export type ValueType = typeof I32 | typeof I64 | typeof V128;
 
 /** Opcodes without immediates (WebAssembly core specification, "Numeric Instructions" 5.4.7). */
 export const OP = {
@@ -61,6 +73,8 @@ export const OP = {
   i64_extend8_s: 0xc2,
   i64_extend16_s: 0xc3,
   i64_extend32_s: 0xc4,
+  f32_convert_i64_s: 0xb4,
+  f64_convert_i64_s: 0xb9,
 } as const;
 export type OpName = keyof typeof OP;
 
@@ -85,6 +99,11 @@ const MEMORY_OP = {
 } as const;
 export type MemoryOpName = keyof typeof MEMORY_OP;
 
+/** FCh and a number: conversions of what is out of range to the nearest integer, of NaN to 0. */
+const SATURATING_PREFIX = 0xfc;
+const SATURATING_OP = { i64_trunc_sat_f32_s: 0x04, i64_trunc_sat_f64_s: 0x06 } as const;
+export type SaturatingOpName = keyof typeof SATURATING_OP;
+
 const EMPTY_BLOCK = 0x40;
 
 /** A branch target; valid while its block is open. */
@@ -96,7 +115,7 @@ export class FunctionWriter {
   readonly code = new ByteWriter();
   private readonly parameterCount: number;
   private readonly localTypes: ValueType[] = [];
-  private readonly free: Record<ValueType, number[]> = { [I32]: [], [I64]: [] };
+  private readonly free: Record<ValueType, number[]> = { [I32]: [], [I64]: [], [V128]: [] };
   private depth = 0;
 
   constructor(parameterCount: number) {
@@ -142,6 +161,44 @@ export class FunctionWriter {
     this.code.byte(MEMORY_OP[name]);
     this.code.unsigned(0);
     this.code.unsigned(offset);
+  }
+  saturating(name: SaturatingOpName): void {
+    this.code.byte(SATURATING_PREFIX);
+    this.code.unsigned(SATURATING_OP[name]);
+  }
+  simd(name: SimdOpName): void {
+    this.code.byte(SIMD_PREFIX);
+    this.code.unsigned(SIMD_OP[name]);
+  }
+  lane(name: LaneOpName, lane: number): void {
+    this.code.byte(SIMD_PREFIX);
+    this.code.unsigned(LANE_OP[name]);
+    this.code.byte(lane);
+  }
+  /** A vector load or store; alignment is never promised. */
+  simdMemory(name: SimdMemoryOpName, offset = 0): void {
+    this.code.byte(SIMD_PREFIX);
+    this.code.unsigned(SIMD_MEMORY_OP[name]);
+    this.code.unsigned(0);
+    this.code.unsigned(offset);
+  }
+  /** A vector of 16 bytes, given as two little-endian halves. */
+  v128(low: bigint, high: bigint): void {
+    this.code.byte(SIMD_PREFIX);
+    this.code.unsigned(V128_CONST);
+    for (const half of [low, high]) for (let i = 0n; i < 64n; i += 8n) this.code.byte(Number((half >> i) & 0xffn));
+  }
+  /** Bytes of the two vectors on the stack: 0-15 of the first, 16-31 of the second. */
+  shuffle(bytes: readonly number[]): void {
+    this.code.byte(SIMD_PREFIX);
+    this.code.unsigned(I8X16_SHUFFLE);
+    for (const from of bytes) this.code.byte(from);
+  }
+  /** Calls the function whose number in the module's table is on the stack, above its arguments. */
+  callIndirect(typeIndex: number): void {
+    this.code.byte(0x11);
+    this.code.unsigned(typeIndex);
+    this.code.unsigned(0);
   }
   call(functionIndex: number): void {
     this.code.byte(0x10);

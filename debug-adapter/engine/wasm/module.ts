@@ -1,6 +1,8 @@
-/** Assembles a WebAssembly module: types, imports (functions, one memory), functions, exports. Knows no x86. */
+/** Assembles a WebAssembly module: types, imports (functions, one memory), functions, a table, exports. Knows no x86. */
 import { ByteWriter } from './bytes.ts';
 import { FunctionWriter, type ValueType } from './function.ts';
+
+const FUNCREF = 0x70;
 
 export interface Signature {
   readonly parameters: readonly ValueType[];
@@ -10,27 +12,34 @@ export interface Signature {
 interface Defined {
   readonly type: number;
   readonly body: FunctionWriter;
-  readonly exportName: string | undefined;
 }
 
 export class ModuleWriter {
   private readonly types: Signature[] = [];
   private readonly importedFunctions: { readonly name: string; readonly type: number }[] = [];
   private readonly defined: Defined[] = [];
+  private readonly exported: { readonly index: number; readonly exportName: string }[] = [];
   private readonly memoryPages: number;
+  private table: { readonly length: number; readonly exportName: string } | undefined;
 
   /** The module imports `env.memory` of at least this many 64 KiB pages. */
   constructor(memoryPages: number) {
     this.memoryPages = memoryPages;
   }
 
-  private type(signature: Signature): number {
+  /** The number of a signature, for `callIndirect`. */
+  type(signature: Signature): number {
     const same = (a: readonly ValueType[], b: readonly ValueType[]) =>
       a.length === b.length && a.every((t, i) => t === b[i]);
     const known = this.types.findIndex(
       (t) => same(t.parameters, signature.parameters) && same(t.results, signature.results),
     );
     return known >= 0 ? known : this.types.push(signature) - 1;
+  }
+
+  /** Gives the module a table of functions, all absent, which its host fills. */
+  defineTable(length: number, exportName: string): void {
+    this.table = { length, exportName };
   }
 
   /** Imports `env.<name>`; all imports come before the first definition. Returns the function index. */
@@ -42,9 +51,13 @@ export class ModuleWriter {
   /** Defines a function; its body may still be written until `toBytes`. */
   define(signature: Signature, exportName?: string): { readonly index: number; readonly body: FunctionWriter } {
     const body = new FunctionWriter(signature.parameters.length);
-    const index =
-      this.importedFunctions.length + this.defined.push({ type: this.type(signature), body, exportName }) - 1;
+    const index = this.importedFunctions.length + this.defined.push({ type: this.type(signature), body }) - 1;
+    if (exportName !== undefined) this.exportFunction(index, exportName);
     return { index, body };
+  }
+
+  exportFunction(index: number, exportName: string): void {
+    this.exported.push({ index, exportName });
   }
 
   toBytes(): Uint8Array {
@@ -84,11 +97,22 @@ export class ModuleWriter {
       w.unsigned(this.defined.length);
       for (const { type } of this.defined) w.unsigned(type);
     });
+    const { table } = this;
+    if (table !== undefined)
+      section(4, (w) => {
+        w.unsigned(1);
+        w.byte(FUNCREF);
+        w.byte(0x00);
+        w.unsigned(table.length);
+      });
     section(7, (w) => {
-      const exported = this.defined.flatMap(({ exportName }, i) =>
-        exportName === undefined ? [] : [{ exportName, index: this.importedFunctions.length + i }],
-      );
-      w.unsigned(exported.length);
+      const { exported } = this;
+      w.unsigned(exported.length + (table === undefined ? 0 : 1));
+      if (table !== undefined) {
+        w.name(table.exportName);
+        w.byte(0x01);
+        w.unsigned(0);
+      }
       for (const { exportName, index } of exported) {
         w.name(exportName);
         w.byte(0x00);

@@ -3,6 +3,7 @@ import { Code, CodeExt, Encoder, Instruction, OpCodeOperandKind, OpKind, Registe
 
 export interface VectorCase {
   readonly code: number;
+  readonly shape: Shape;
   readonly bytes: Uint8Array;
   /** 16 * 32 bytes. */
   readonly vectors: Uint8Array;
@@ -174,8 +175,49 @@ function randomMxcsr(random: Random): number {
   return (masks << 7) | flags | modes;
 }
 
+/**
+ * What the emitted forms may do alone, and what lies just beyond: everything masked, to the nearest, PE set more often than not.
+ */
+function ordinaryMxcsr(random: Random): number {
+  return 0x1f80 | random.of([0x20, 0x20, 0x20, 0, random.below(64)]) | random.of([0, 0, 0, 0, 0, 0x40, 0x8000, 0x2000]);
+}
+
+const ORDINARY_KINDS = 6;
+/** Numbers whose sums, products and quotients are ordinary, or lie at the edge of it. */
+function fillOrdinary(random: Random, length: number, kind: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < length; i += 8) {
+    const edge = random.below(5) === 0;
+    if (kind === 0 || kind === 1)
+      for (const at of [i, i + 4]) {
+        const sign = random.below(2) << 31;
+        const exponent =
+          edge && kind === 1 ? random.of([1, 2, 63, 64, 65, 190, 191, 253, 254]) : 120 + random.below(12);
+        view.setUint32(at, sign | (exponent << 23) | random.of([0, 0x7f_ffff, 0x40_0000, random.below(1 << 23)]), true);
+      }
+    else if (kind === 2 || kind === 3) {
+      const sign = random.below(2) << 31;
+      const exponent =
+        edge && kind === 3
+          ? random.of([1, 2, 510, 511, 512, 896, 897, 1534, 1535, 2045, 2046])
+          : 1016 + random.below(24);
+      const low = random.of([0, -1, random.next()]);
+      view.setUint32(i + 4, sign | (exponent << 20) | random.of([0, 0xf_ffff, random.below(1 << 20)]), true);
+      view.setInt32(i, low | 0, true);
+    } else if (kind === 4) for (const at of [i, i + 4]) view.setFloat32(at, random.below(64) - 32, true);
+    else view.setFloat64(i, random.below(2048) - 1024, true);
+  }
+  return bytes;
+}
+
 /** `count` cases of each shape that the form has. */
-export function casesOf(code: number, count: number, random: Random): VectorCase[] {
+export function casesOf(code: number, count: number, random: Random, kind: 'anything' | 'ordinary'): VectorCase[] {
+  // The operands of an ordinary case are numbers of one kind.
+  let lanes = 0;
+  const values = (length: number): Uint8Array =>
+    kind === 'anything' ? fill(random, length) : fillOrdinary(random, length, lanes);
+
   const cases: VectorCase[] = [];
   for (const shape of ['register', 'memory'] as const)
     for (let i = 0; i < count; i++) {
@@ -187,7 +229,8 @@ export function casesOf(code: number, count: number, random: Random): VectorCase
       const bytes = encode(code, shape, random.below(256), registers);
       if (bytes === undefined) break;
       const vectors = new Uint8Array(512);
-      for (const register of XMM) vectors.set(fill(random, 32), 32 * register);
+      lanes = random.below(ORDINARY_KINDS);
+      for (const register of XMM) vectors.set(values(32), 32 * register);
       // Indices of gathers stay within the memory that there is.
       if (/gather/i.test(Code[code]!)) {
         const index = new DataView(vectors.buffer, 32 * registers[4]!, 32);
@@ -197,16 +240,17 @@ export function casesOf(code: number, count: number, random: Random): VectorCase
           if (wide) index.setUint32(at + 4, 0, true);
         }
       }
-      const memory = fill(random, 64);
+      const memory = values(64);
       const general = [0, 1, 2].map(() =>
         random.below(2) === 0 ? BigInt(random.below(40)) - 20n : (BigInt(random.next()) << 32n) | BigInt(random.next()),
       );
       cases.push({
         code,
+        shape,
         bytes,
         vectors,
         general: general.map((value) => BigInt.asUintN(64, value)) as unknown as VectorCase['general'],
-        mxcsr: randomMxcsr(random),
+        mxcsr: kind === 'anything' ? randomMxcsr(random) : ordinaryMxcsr(random),
         mmx: fill(random, 64),
         memory,
       });

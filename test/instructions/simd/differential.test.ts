@@ -5,18 +5,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CR4 } from '../../../debug-adapter/engine/cpu/control-bits.ts';
-import { raise, UD } from '../../../debug-adapter/engine/cpu/guest-fault.ts';
 import { LAYOUT } from '../../../debug-adapter/engine/cpu/layout.ts';
-import { SIMD_INSTRUCTIONS } from '../../../debug-adapter/engine/instructions/simd/index.ts';
+import { EMITTED_VECTORS, SIMD_INSTRUCTIONS } from '../../../debug-adapter/engine/instructions/simd/index.ts';
 import { SAVE_INSTRUCTIONS } from '../../../debug-adapter/engine/instructions/simd/save.ts';
 import { codeByName, codeName } from '../../../debug-adapter/engine/isa/codes.ts';
-import { decode } from '../../../debug-adapter/engine/isa/decode.ts';
-import { TestMachine } from '../../cpu/harness.ts';
 import { requireHost } from '../../oracles/host.ts';
 import { casesOf, Random, type VectorCase } from './cases.ts';
+import { EmittedMachine } from './emitted-rig.ts';
+import { MEMORY_AT, VectorMachine } from './rig.ts';
 
-const MEMORY_AT = 0x20000;
 const REQUEST_BYTES = 16 + 544 + 8 + 64 + 64;
 const STATE_BYTES = REQUEST_BYTES - 16;
 const CASES_OF_FORM = 20;
@@ -63,20 +60,12 @@ function runOnHost(program: string, cases: readonly VectorCase[]): State[] {
   return cases.map((_, i) => decodeState(output.subarray(i * STATE_BYTES, (i + 1) * STATE_BYTES)));
 }
 
-const machine = new TestMachine().longMode(3);
-machine.state.set64(LAYOUT.cr4, BigInt(CR4.PAE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.OSXSAVE));
-machine.state.set64(LAYOUT.xcr0, 7n);
-const ourVectors = new Uint8Array(machine.state.words.buffer, machine.state.base + LAYOUT.vectors, 512);
-const ourMmx = new Uint8Array(machine.state.words.buffer, machine.state.base + LAYOUT.x87Registers, 128);
-const ourMemory = machine.physical.bytes.subarray(
-  machine.physical.offsetOf(MEMORY_AT),
-  machine.physical.offsetOf(MEMORY_AT) + 64,
-);
-
-function runHere({ bytes, vectors, mmx, general, mxcsr, memory }: VectorCase): State {
-  const { state, cpu } = machine;
-  const instruction = decode(bytes, 0, bytes.length, 0n, 64);
-  ourVectors.set(vectors);
+/** Executes a case on a machine of ours. */
+function runHere(machine: VectorMachine, { bytes, vectors, mmx, general, mxcsr, memory }: VectorCase): State {
+  const { state, physical } = machine;
+  const ourMmx = new Uint8Array(state.words.buffer, state.base + LAYOUT.x87Registers, 128);
+  const ourMemory = physical.bytes.subarray(physical.offsetOf(MEMORY_AT), physical.offsetOf(MEMORY_AT) + 64);
+  machine.vectors.set(vectors);
   for (let i = 0; i < 8; i++) ourMmx.set(mmx.subarray(8 * i, 8 * i + 8), 16 * i);
   ourMemory.set(memory);
   general.forEach((value, i) => state.setGpr(i, value));
@@ -84,18 +73,10 @@ function runHere({ bytes, vectors, mmx, general, mxcsr, memory }: VectorCase): S
   state.setGpr(7, BigInt(MEMORY_AT));
   state.set32(LAYOUT.mxcsr, mxcsr);
   state.rflags = 2;
-  cpu.beginInstruction(instruction.length);
-  const meaning = SIMD_INSTRUCTIONS.get(instruction.code);
-  if (meaning === undefined && !instruction.invalid)
-    throw new Error(`${hex(bytes)} decodes as ${codeName(instruction.code)}`);
-  const result = machine.attempt(() => {
-    if (meaning === undefined) raise(UD, undefined, 'no instruction');
-    else meaning(cpu, instruction);
-  });
-  if (result.kind === 'exit' || result.kind === 'stop')
-    throw new Error(`${codeName(instruction.code)}: ${result.kind}`);
+  const result = machine.runBytes(bytes);
+  if (result.kind === 'exit' || result.kind === 'stop') throw new Error(`${hex(bytes)}: ${result.kind}`);
   return {
-    vectors: ourVectors.slice(),
+    vectors: machine.vectors.slice(),
     general: [0, 1, 2].map((i) => state.gpr(i)),
     flags: state.rflags & ARITHMETIC,
     mxcsr: state.get32(LAYOUT.mxcsr),
@@ -150,32 +131,62 @@ describe('vector instructions against the host processor', function () {
   this.timeout(60_000);
   requireHost();
 
-  it('agree in every register, MXCSR, RFLAGS and memory', () => {
+  const random = new Random(20);
+  const cases = [...SIMD_INSTRUCTIONS.keys()]
+    .filter((code) => !NOT_LANES.has(code) && !isVendorChoice(codeName(code)))
+    .flatMap((code) => [
+      ...casesOf(code, CASES_OF_FORM, random, 'anything'),
+      ...(EMITTED_VECTORS.get(code)?.traits.float ? casesOf(code, CASES_OF_FORM, random, 'ordinary') : []),
+    ]);
+  let hosts: readonly State[];
+  before(() => {
     const folder = mkdtempSync(join(tmpdir(), 'hyperstep-vectors-'));
     try {
       const program = join(folder, 'vectors');
       const source = fileURLToPath(new URL('../../oracles/host/vectors.c', import.meta.url));
       execFileSync('gcc', ['-O1', '-Wall', '-Werror', '-o', program, source]);
-      const random = new Random(20);
-      const cases = [...SIMD_INSTRUCTIONS.keys()]
-        .filter((code) => !NOT_LANES.has(code) && !isVendorChoice(codeName(code)))
-        .flatMap((code) => casesOf(code, CASES_OF_FORM, random));
-      const hosts = runOnHost(program, cases);
-      const wrong = new Map<string, string>();
-      let failures = 0;
-      cases.forEach((one, i) => {
-        const found = differences(one, runHere(one), hosts[i]!);
-        if (found.length === 0) return;
-        failures++;
-        const name = codeName(one.code);
-        if (!wrong.has(name)) wrong.set(name, `${name} ${hex(one.bytes)}\n    ${found.join('\n    ')}`);
-      });
-      if (failures > 0)
-        assert.fail(
-          `${failures} of ${cases.length} cases differ, in ${wrong.size} forms:\n${[...wrong.values()].slice(0, 60).join('\n')}`,
-        );
+      hosts = runOnHost(program, cases);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+  /** Runs every case and fails with the first difference of each form. */
+  function compareAll(run: (one: VectorCase) => State): void {
+    const wrong = new Map<string, string>();
+    let failures = 0;
+    cases.forEach((one, i) => {
+      const found = differences(one, run(one), hosts[i]!);
+      if (found.length === 0) return;
+      failures++;
+      const name = codeName(one.code);
+      if (!wrong.has(name)) wrong.set(name, `${name} ${hex(one.bytes)}\n    ${found.join('\n    ')}`);
+    });
+    if (failures > 0)
+      assert.fail(
+        `${failures} of ${cases.length} cases differ, in ${wrong.size} forms:\n${[...wrong.values()].slice(0, 60).join('\n')}`,
+      );
+  }
+
+  it('agree in every register, MXCSR, RFLAGS and memory', () => {
+    const machine = new VectorMachine(3);
+    compareAll((one) => runHere(machine, one));
+  });
+
+  it('agree where they are emitted, and are: each in registers and in memory', () => {
+    let machine = new EmittedMachine(3);
+    const emitted = new Set<string>();
+    const shapeOf = ({ code, shape }: VectorCase): string => `${codeName(code)} ${shape}`;
+    compareAll((one) => {
+      // Each immediate takes a place of the table.
+      if (machine.isFull) machine = new EmittedMachine(3);
+      const state = runHere(machine, one);
+      if (machine.wasEmitted) emitted.add(shapeOf(one));
+      return state;
+    });
+    const expected = new Set(cases.filter(({ code }) => EMITTED_VECTORS.has(code)).map(shapeOf));
+    assert.deepEqual(
+      [...expected].filter((shape) => !emitted.has(shape)),
+      [],
+    );
   });
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { CR0, CR4 } from '../../../debug-adapter/engine/cpu/control-bits.ts';
 import { GP, MF, NM, UD, XM } from '../../../debug-adapter/engine/cpu/guest-fault.ts';
 import { LAYOUT } from '../../../debug-adapter/engine/cpu/layout.ts';
+import { EmittedMachine } from './emitted-rig.ts';
 import { MEMORY_AT, VectorMachine } from './rig.ts';
 
 const ADDPS = '0f 58 ca'; // addps xmm1, xmm2
@@ -54,12 +55,14 @@ const ROWS: readonly [string, string, (m: VectorMachine) => void, number | 'done
 ];
 
 describe('vector instructions: when they may run', () => {
+  const emitted = new EmittedMachine();
   for (const [name, code, prepare, expected] of ROWS)
     it(name, () => {
-      const machine = new VectorMachine();
-      prepare(machine);
-      const result = machine.run(code);
-      assert.equal(result.kind === 'fault' ? result.vector : result.kind, expected);
+      for (const machine of [new VectorMachine(), emitted.again()]) {
+        prepare(machine);
+        const result = machine.run(code);
+        assert.equal(result.kind === 'fault' ? result.vector : result.kind, expected, machine.constructor.name);
+      }
     });
 
   it('an unmasked exception leaves the destination and sets its flag', () => {

@@ -11,19 +11,8 @@ import type { VectorForm } from './forms.ts';
 import { enterMmx, loadMmx, storeMmx } from './mmx.ts';
 import { requireAvx, requireMmx, requireSse } from './gates.ts';
 import { control } from './mxcsr.ts';
+import { alignedBytes, sourcesOf, type VectorTraits } from './traits.ts';
 import { Vector, VECTOR_BYTES, type Extra, type Meaning } from './vector.ts';
-
-/** What is particular about an instruction besides its lanes. */
-export interface Traits {
-  /** Floating point: takes part in MXCSR. */
-  readonly float?: true;
-  /** Legacy forms accept memory that is not aligned to 16 bytes. */
-  readonly unaligned?: true;
-  /** VEX forms refuse memory that is not aligned to their length, too. */
-  readonly alignedAlways?: true;
-  /** The first operand is read, not written: the result is in the flags. */
-  readonly compares?: true;
-}
 
 const d = new Vector();
 const a = new Vector();
@@ -69,16 +58,16 @@ function writeMemory(cpu: Cpu, linear: bigint, bytes: number, from: Vector): voi
 }
 
 function checkAlignment(linear: bigint, bytes: number): void {
-  if ((Number(linear & 31n) & (bytes - 1)) !== 0) throw new GuestFault(GP, 0, `address not aligned to ${bytes} bytes`);
+  if (bytes > 1 && (Number(linear & 31n) & (bytes - 1)) !== 0)
+    throw new GuestFault(GP, 0, `address not aligned to ${bytes} bytes`);
 }
 
 /** Reads a source operand into `into`; returns whether it came from memory. */
 type Load = (cpu: Cpu, instruction: DecodedInstruction, into: Vector) => boolean;
 
-function loader(form: VectorForm, traits: Traits, index: number): Load {
+function loader(form: VectorForm, traits: VectorTraits, index: number): Load {
   const { bytes, memoryBytes, kind } = form.operands[index];
-  const aligned =
-    memoryBytes >= 16 && (form.vex ? traits.alignedAlways === true : traits.unaligned !== true && memoryBytes === 16);
+  const alignment = alignedBytes(form, traits, index);
   return (cpu, instruction, into) => {
     if (operandKind(instruction, index) === OpKind.Register) {
       const register = operandRegister(instruction, index);
@@ -91,15 +80,15 @@ function loader(form: VectorForm, traits: Traits, index: number): Load {
       return false;
     }
     const linear = cpu.linearOperand(instruction, memoryBytes, 'read');
-    if (aligned) checkAlignment(linear, memoryBytes);
+    checkAlignment(linear, alignment);
     readMemory(cpu, linear, memoryBytes, into);
     return true;
   };
 }
 
-function storer(form: VectorForm, traits: Traits): (cpu: Cpu, instruction: DecodedInstruction) => void {
+function storer(form: VectorForm, traits: VectorTraits): (cpu: Cpu, instruction: DecodedInstruction) => void {
   const { kind, bytes, memoryBytes } = form.operands[0];
-  const aligned = memoryBytes >= 16 && (form.vex ? traits.alignedAlways === true : traits.unaligned !== true);
+  const alignment = alignedBytes(form, traits, 0);
   return (cpu, instruction) => {
     if (instruction.op0Kind === OpKind.Register) {
       if (kind === 'vector') storeRegister(cpu, vectorNumber(instruction.op0Register), d, bytes, form.vex);
@@ -108,7 +97,7 @@ function storer(form: VectorForm, traits: Traits): (cpu: Cpu, instruction: Decod
       return;
     }
     const linear = cpu.linearOperand(instruction, memoryBytes, 'write');
-    if (aligned) checkAlignment(linear, memoryBytes);
+    checkAlignment(linear, alignment);
     writeMemory(cpu, linear, memoryBytes, d);
   };
 }
@@ -143,12 +132,9 @@ const beginMxcsr = (cpu: Cpu): void => {
 export const comparison = { flags: 0 };
 
 /** The instruction. */
-export function bind(form: VectorForm, meaning: Meaning, traits: Traits): SystemInstruction {
+export function bind(form: VectorForm, meaning: Meaning, traits: VectorTraits): SystemInstruction {
   const { operands, vex, length, mmx } = form;
-  const count = operands.filter(({ kind }) => kind !== 'immediate').length;
-  const fourth = count === 4;
-  const last = fourth ? 2 : count - 1;
-  const first = vex && last >= 2 ? last - 1 : 0;
+  const { first, last, fourth } = sourcesOf(form);
   const loadB = loader(form, traits, last);
   const store = storer(form, traits);
   const destinationIsVector = operands[0].kind === 'vector';

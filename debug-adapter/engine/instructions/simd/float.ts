@@ -3,6 +3,7 @@ import { CF, PF, ZF } from '../../cpu/flags.ts';
 import { comparison } from './execute.ts';
 import { DOUBLES, SINGLES, type Operation, type Precision } from './float-lanes.ts';
 import { control, type Rounding } from './mxcsr.ts';
+import { PREDICATE_TABLE, type Predicate } from './predicates.ts';
 import * as soft from './soft-float.ts';
 import { Vector, type Meaning, type Meanings } from './vector.ts';
 
@@ -51,28 +52,6 @@ const select =
   (p, x, y) =>
     soft.select(p.format, x, y, wanted);
 
-/** Which outcomes satisfy a predicate, and whether quiet NaNs raise IE (SDM Vol. 2A, "CMPPD", table 3-1). */
-interface Predicate {
-  readonly less: boolean;
-  readonly equal: boolean;
-  readonly greater: boolean;
-  readonly unordered: boolean;
-  readonly signals: boolean;
-}
-/** Letters of the outcomes that satisfy predicates 0-15; those from 16 on differ in whether quiet NaNs signal. */
-const PREDICATES = ['e', 'l', 'le', 'u', 'lgu', 'geu', 'gu', 'leg'];
-const PREDICATES_8 = ['eu', 'lu', 'leu', '', 'lg', 'ge', 'g', 'legu'];
-const SIGNALING = 0b0110_0110_0110_0110;
-const PREDICATE_TABLE: readonly Predicate[] = Array.from({ length: 32 }, (_, i) => {
-  const letters = [...PREDICATES, ...PREDICATES_8][i & 15];
-  return {
-    less: letters.includes('l'),
-    equal: letters.includes('e'),
-    greater: letters.includes('g'),
-    unordered: letters.includes('u'),
-    signals: ((SIGNALING >> (i & 15)) & 1) !== i >> 4,
-  };
-});
 function satisfies(p: Precision, x: bigint, y: bigint, predicate: Predicate): boolean {
   const outcome = soft.compare(p.format, x, y, predicate.signals);
   if (outcome === undefined) return predicate.unordered;

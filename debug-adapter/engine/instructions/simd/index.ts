@@ -2,7 +2,9 @@
 import type { SystemInstruction } from '../system-instruction.ts';
 import { CONVERSIONS, GENERAL_CONVERSIONS, HALF_CONVERSIONS } from './conversions.ts';
 import { AES, PCLMULQDQ, SHA } from './crypto.ts';
-import { bind, type Traits } from './execute.ts';
+import { EMITTED_MEANINGS } from './emitted/index.ts';
+import type { EmittedMeaning } from './emitted/vector-builder.ts';
+import { bind } from './execute.ts';
 import { APPROXIMATIONS, FLOAT, FLOAT_COMPARES, FUSED_MULTIPLY_ADD } from './float.ts';
 import { formsOf, type VectorForm } from './forms.ts';
 import { INTEGER, SHIFTS } from './integer.ts';
@@ -14,6 +16,7 @@ import { SAVE_INSTRUCTIONS } from './save.ts';
 import { STATE_INSTRUCTIONS } from './state.ts';
 import { TESTS } from './tests.ts';
 import { textCompare } from './text.ts';
+import type { VectorTraits } from './traits.ts';
 import type { Meaning, Meanings } from './vector.ts';
 import { codeByName } from '../../isa/codes.ts';
 
@@ -27,9 +30,23 @@ function place(code: number, instruction: SystemInstruction): void {
 const isOtherFeature = ({ mnemonic, length }: VectorForm): boolean =>
   length === 32 && (/^vaes/.test(mnemonic) || mnemonic === 'vpclmulqdq');
 
-function add(meanings: Meanings, traits: Traits): void {
+/** What can be emitted: a form, and a meaning of its own. */
+interface EmittedVector {
+  readonly form: VectorForm;
+  readonly traits: VectorTraits;
+  readonly meaning: EmittedMeaning;
+}
+const emitted = new Map<number, EmittedVector>();
+
+/** One form with its TypeScript meaning, and its emitted one where the mnemonic has one. MMX registers are only TypeScript's. */
+function addForm(mnemonic: string, form: VectorForm, meaning: Meaning, traits: VectorTraits): void {
+  place(form.code, bind(form, meaning, traits));
+  const ours = EMITTED_MEANINGS[mnemonic];
+  if (ours !== undefined && !form.mmx) emitted.set(form.code, { form, traits, meaning: ours });
+}
+function add(meanings: Meanings, traits: VectorTraits): void {
   for (const [mnemonic, meaning] of Object.entries(meanings))
-    for (const form of formsOf(mnemonic)) if (!isOtherFeature(form)) place(form.code, bind(form, meaning, traits));
+    for (const form of formsOf(mnemonic)) if (!isOtherFeature(form)) addForm(mnemonic, form, meaning, traits);
 }
 /** Where the form decides which of two meanings it is. */
 function addEither<K extends string>(
@@ -37,7 +54,7 @@ function addEither<K extends string>(
   choose: (form: VectorForm) => K,
 ): void {
   for (const [mnemonic, pair] of Object.entries(pairs))
-    for (const form of formsOf(mnemonic)) place(form.code, bind(form, pair[choose(form)], {}));
+    for (const form of formsOf(mnemonic)) addForm(mnemonic, form, pair[choose(form)], {});
 }
 const hasImmediate = ({ operands }: VectorForm): boolean => operands.at(-1)!.kind === 'immediate';
 
@@ -58,7 +75,7 @@ add(HALF_CONVERSIONS, { float: true });
 for (const [mnemonic, make] of Object.entries(GENERAL_CONVERSIONS))
   for (const form of formsOf(mnemonic)) {
     const general = form.operands.find(({ kind }) => kind === 'general')!;
-    place(form.code, bind(form, make(general.bytes === 8 ? 64 : 32), { float: true }));
+    addForm(mnemonic, form, make(general.bytes === 8 ? 64 : 32), { float: true });
   }
 add(TESTS, { compares: true });
 add(AES, {});
@@ -122,3 +139,5 @@ for (const [name, instruction] of Object.entries({ ...STATE_INSTRUCTIONS, ...SAV
 
 /** By iced `Code`. */
 export const SIMD_INSTRUCTIONS: ReadonlyMap<number, SystemInstruction> = table;
+/** Those that can be emitted, by iced `Code`. */
+export const EMITTED_VECTORS: ReadonlyMap<number, EmittedVector> = emitted;
