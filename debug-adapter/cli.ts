@@ -24,8 +24,8 @@ const HELP = `NAME
 
 SYNOPSIS
   hyperstep run FILE | FOLDER [--mode bare|vm] [--memory SIZE] [--processors N]
-                [--define NAME=VALUE]... [--include FOLDER]... [--keys N:TEXT]...
-                [--max-instructions N] [--screen] [--json]
+                [--cpu PRESET | JSON] [--absent-devices stop|float] [--define NAME=VALUE]...
+                [--include FOLDER]... [--keys N:TEXT]... [--max-instructions N] [--screen] [--json]
   hyperstep --help
 
 DESCRIPTION
@@ -42,6 +42,12 @@ OPTIONS
                          processors, else vm.
   --memory SIZE          Guest memory, for example 64M or 1G. Default 64M.
   --processors N         1 to 8, in mode bare. Default 1.
+  --cpu PRESET | JSON    The simulated processor: minimal, baseline, haswell, skylake-server or full, or an
+                         object as in launch.json: '{ "preset": "haswell", "features": { "BMI2": false } }'.
+  --absent-devices stop|float
+                         What an access does where there is no device. stop: ends the run by name.
+                         float: reads give ones, writes are lost, as real operating systems expect;
+                         the first access to each place is told on standard error. Default: stop.
   --define NAME=VALUE    Defines a name for the assembler, as %define does; may be repeated.
   --include FOLDER       Searched by %include as well; may be repeated.
   --keys N:TEXT          Types TEXT on the keyboard once N instructions are done, or when the guest
@@ -79,6 +85,8 @@ const OPTIONS = {
   mode: { type: 'string' },
   memory: { type: 'string' },
   processors: { type: 'string' },
+  cpu: { type: 'string' },
+  'absent-devices': { type: 'string' },
   define: { type: 'string', multiple: true },
   include: { type: 'string', multiple: true },
   keys: { type: 'string', multiple: true },
@@ -116,6 +124,8 @@ function readCommandLine(args: readonly string[]): Command | undefined {
   const preset = presetOf(program, mode);
   const memory = text(values.memory, 'memory');
   const processors = text(values.processors, 'processors');
+  const cpu = text(values.cpu, 'cpu');
+  const absentDevices = text(values['absent-devices'], 'absent-devices');
   const defines = (values.define ?? []).map((each) => definition(text(each, 'define') ?? ''));
   const includes = (values.include ?? []).map((each) => path.resolve(text(each, 'include') ?? ''));
   const launch = readLaunchArguments({
@@ -124,6 +134,8 @@ function readCommandLine(args: readonly string[]): Command | undefined {
     ...(mode === undefined ? {} : { mode: modeOf(mode) }),
     ...(memory === undefined ? {} : { memory }),
     ...(processors === undefined ? {} : { processors: count(processors, 'processors', processors) }),
+    ...(cpu === undefined ? {} : { cpu: cpuFrom(cpu) }),
+    ...(absentDevices === undefined ? {} : { absentDevices }),
     defines: { ...(preset['defines'] as object | undefined), ...Object.fromEntries(defines) },
     includePaths: [...includes, ...((preset['includePaths'] as string[] | undefined) ?? [])],
     stopOnEntry: false,
@@ -137,6 +149,16 @@ function readCommandLine(args: readonly string[]): Command | undefined {
     screen: values.screen === true,
     keys: (values.keys ?? []).map((each) => timedKeys(text(each, 'keys') ?? '')),
   };
+}
+
+/** The launch attribute `cpu`: a preset alone, or the object as launch.json has it. */
+function cpuFrom(text: string): unknown {
+  if (!text.trimStart().startsWith('{')) return { preset: text };
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UserError(`Option --cpu ${text}: write a preset, or an object in JSON.`);
+  }
 }
 
 function definition(text: string): readonly [string, string] {
@@ -197,6 +219,7 @@ async function run({ launch, maxInstructions, json, screen, keys }: Command): Pr
     launch,
     maxInstructions,
     keys,
+    onLog: (line) => process.stderr.write(`hyperstep: ${line}\n`),
     onConsole: (bytes) => {
       if (json) written.push(bytes.slice());
       else process.stdout.write(bytes.slice());

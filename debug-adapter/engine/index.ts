@@ -14,6 +14,8 @@ export type { Diagnostic } from './base/diagnostic.ts';
 export type { CodeBits, LineSpan, Program, ProgramResult, ProgramSymbol } from './base/program.ts';
 export { chooseFeatures, CPU_PRESETS, FEATURE_NAMES } from './cpu/features.ts';
 export type { CpuChoice, CpuPreset, FeatureName } from './cpu/features.ts';
+export { DISK_SECTOR_BYTES } from './devices/ide/disk.ts';
+export type { DiskSource } from './devices/ide/disk.ts';
 export type { TextScreen } from './devices/vga-screen.ts';
 export { vectorName } from './cpu/guest-fault.ts';
 export { REGISTERS, REGISTER_NAMES } from './cpu/registers.ts';

@@ -17,6 +17,11 @@ export interface LaunchAttributes {
   readonly cpu?: { readonly preset?: string; readonly features?: Readonly<Record<string, boolean>> };
   /** Processors, 1 to 8. Default 1; more only in mode `bare`, which is then the default. */
   readonly processors?: number;
+  /**
+   * What an access does to a port or address where the machine has no device: `stop` it with a message, or `float`: reads
+   * give ones, writes are lost, and the first access to each place is told. Default `stop`.
+   */
+  readonly absentDevices?: AbsentDevices;
   /** Stop before the first instruction. Default true. */
   readonly stopOnEntry?: boolean;
   /** Names defined before the first source line, as `%define NAME VALUE`. */
@@ -37,6 +42,9 @@ export interface LaunchAttributes {
 export type LaunchMode = 'bare' | 'vm';
 export const LAUNCH_MODES: readonly LaunchMode[] = ['bare', 'vm'];
 
+export type AbsentDevices = 'stop' | 'float';
+export const ABSENT_DEVICES: readonly AbsentDevices[] = ['stop', 'float'];
+
 /** Every attribute of `LaunchAttributes`, with the kind of value it takes; the schema in package.json is compared with it. */
 export const LAUNCH_ATTRIBUTES = {
   program: 'string',
@@ -44,6 +52,7 @@ export const LAUNCH_ATTRIBUTES = {
   memory: 'string or number',
   cpu: 'object with options',
   processors: 'number',
+  absentDevices: 'string',
   stopOnEntry: 'boolean',
   defines: 'object',
   includePaths: 'array of strings',

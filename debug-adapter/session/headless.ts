@@ -21,6 +21,8 @@ export interface HeadlessOptions {
   readonly launch: LaunchRequest;
   readonly maxInstructions: number;
   readonly onConsole: (bytes: Uint8Array) => void;
+  /** What the machine has to say besides, a line each. */
+  readonly onLog: (text: string) => void;
   /** Typed on the way, by instruction count. */
   readonly keys?: readonly TimedKeys[];
 }
@@ -45,10 +47,11 @@ export async function runHeadless({
   launch,
   maxInstructions,
   onConsole,
+  onLog,
   keys = [],
 }: HeadlessOptions): Promise<HeadlessResult> {
   const unused = (): void => undefined;
-  const target = new Target(launch, { onStop: unused, onLog: unused, onBroken: unused, onConsole });
+  const target = new Target(launch, { onStop: unused, onLog, onBroken: unused, onConsole });
   const { machine } = target;
   const failures: EntryFailure[] = [];
   machine.setStopConditions({

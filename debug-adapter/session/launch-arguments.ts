@@ -6,6 +6,7 @@ import { EXIT_FILTER_PREFIX, filterOfExit } from '../debugger/stop-filters.ts';
 import { UserError } from '../debugger/user-error.ts';
 import { formatMemorySize, parseMemorySize } from '../present/text.ts';
 import {
+  ABSENT_DEVICES,
   DEFAULT_MEMORY,
   DEFAULT_PROCESSORS,
   EDITOR_ATTRIBUTES,
@@ -13,7 +14,7 @@ import {
   LAUNCH_MODES,
   WORKSPACE_ATTRIBUTE,
 } from '../protocol/launch.ts';
-import type { LaunchAttributes } from '../protocol/launch.ts';
+import type { AbsentDevices, LaunchAttributes } from '../protocol/launch.ts';
 
 /** A launch configuration with nothing left open. */
 export interface LaunchRequest {
@@ -23,6 +24,7 @@ export interface LaunchRequest {
   readonly memoryBytes: number;
   readonly cpu: CpuChoice;
   readonly processors: number;
+  readonly absentDevices: AbsentDevices;
   readonly stopOnEntry: boolean;
   readonly defines: Readonly<Record<string, string>>;
   readonly includePaths: readonly string[];
@@ -78,6 +80,7 @@ export function readLaunchArguments(raw: Readonly<Record<string, unknown>>): Lau
     memoryBytes: memoryBytesOf(attributes.memory ?? DEFAULT_MEMORY),
     cpu: cpuOf(attributes.cpu ?? {}),
     processors: processorsOf(attributes.processors ?? DEFAULT_PROCESSORS, mode),
+    absentDevices: oneOf('absentDevices', attributes.absentDevices ?? 'stop', ABSENT_DEVICES),
     stopOnEntry: attributes.stopOnEntry ?? true,
     defines: Object.fromEntries(Object.entries(attributes.defines ?? {}).map(([name, value]) => [name, `${value}`])),
     includePaths: attributes.includePaths ?? [],
@@ -88,11 +91,13 @@ export function readLaunchArguments(raw: Readonly<Record<string, unknown>>): Lau
   };
 }
 
-export function modeOf(mode: string): MachineMode {
-  const found = LAUNCH_MODES.find((each) => each === mode);
+export const modeOf = (mode: string): MachineMode => oneOf('mode', mode, LAUNCH_MODES);
+
+function oneOf<Value extends string>(attribute: string, value: string, values: readonly Value[]): Value {
+  const found = values.find((each) => each === value);
   if (found === undefined) {
     throw new UserError(
-      `Launch attribute "mode" is "${mode}"; it must be ${LAUNCH_MODES.map((each) => `"${each}"`).join(' or ')}.${didYouMean(mode, LAUNCH_MODES)}`,
+      `Launch attribute "${attribute}" is "${value}"; it must be ${values.map((each) => `"${each}"`).join(' or ')}.${didYouMean(value, values)}`,
     );
   }
   return found;

@@ -46,6 +46,8 @@ export class Target {
       memoryBytes: launch.memoryBytes,
       cpu: launch.cpu,
       processors: launch.processors,
+      absentDevices: launch.absentDevices,
+      onAbsentDevice: events.onLog,
       onConsole: events.onConsole,
     });
     this.breakpoints = new BreakpointRegistry(this.symbols);

@@ -3,6 +3,7 @@ import { CPU_PRESETS } from '../../debug-adapter/engine/cpu/features.ts';
 import { MAX_CPUS } from '../../debug-adapter/engine/execution/engine-memory.ts';
 import { COMMANDS, DEBUG_TYPE, LANGUAGE_ID, VIEWS } from '../../debug-adapter/protocol/ids.ts';
 import {
+  ABSENT_DEVICES,
   DEFAULT_MEMORY,
   DEFAULT_MODE,
   DEFAULT_PROCESSORS,
@@ -106,6 +107,7 @@ describe('architecture: package.json and the protocol say the same', () => {
     }
     assert.deepEqual(sorted(properties['mode']?.enum ?? []), sorted(LAUNCH_MODES));
     assert.equal(properties['mode']?.default, DEFAULT_MODE);
+    assert.deepEqual(properties['absentDevices']?.enum, ABSENT_DEVICES);
     assert.equal(properties['memory']?.default, DEFAULT_MEMORY);
     assert.equal(properties['processors']?.default, DEFAULT_PROCESSORS);
     assert.equal(properties['processors']?.maximum, MAX_CPUS);

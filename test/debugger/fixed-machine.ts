@@ -99,5 +99,6 @@ export function standingMachine(standing: Standing): Machine {
     },
     sendInput: never,
     sendKeys: never,
+    diskChanges: new Map(),
   };
 }

@@ -75,6 +75,16 @@ describe('port bus', () => {
     assert.deepEqual(log, []);
   });
 
+  it('floats where it is told to, and asks the devices that are there', () => {
+    const { bus, log } = setUp();
+    assert.deepEqual([bus.readFloating(0x48, 1), bus.readFloating(0x48, 4)], [0xff, 0xffff_ffff]);
+    assert.equal(bus.readFloating(0x46, 4), 0xffff_0202);
+    assert.equal(bus.readFloating(0xfffe, 4), 0xff05_04ff);
+    bus.writeFloating(0x46, 4, 0x89abcdef);
+    bus.writeFloating(0x48, 2, 0x1234);
+    assert.deepEqual(log, ['2: in 2 @2', '4: in 1 @0', '5: in 1 @0', '2: out 2 @2 cdef']);
+  });
+
   it('refuses overlaps, naming both devices', () => {
     const { bus } = setUp();
     assert.throws(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { CHIP_SET_FUNCTIONS, PciBus } from '../../debug-adapter/engine/devices/pci.ts';
+import { CHIP_SET_FUNCTIONS } from '../../debug-adapter/engine/devices/chip-set.ts';
+import { PciBus } from '../../debug-adapter/engine/devices/pci.ts';
 
 function rig() {
   let resets = 0;
@@ -15,7 +16,8 @@ describe('PCI configuration', () => {
     ['host bridge class', 0, 0x08, 0x0600_0002],
     ['ISA bridge', 1, 0x00, 0x7000_8086],
     ['ISA bridge class', 1, 0x08, 0x0601_0000],
-    ['ISA bridge routing', 1, 0x60, 0x8080_8080],
+    ['ISA bridge routing', 1, 0x60, 0x0b0a_0b0a],
+    ['header of a device with several functions', 1, 0x0c, 0x0080_0000],
     ['nothing', 2, 0x00, 0xffff_ffff],
   ] as const) {
     it(`reads the ${title}`, () => {
@@ -45,11 +47,32 @@ describe('PCI configuration', () => {
     const { pci, select } = rig();
     select(1, 0, 0x60);
     pci.write(5, 1, 0xff);
-    assert.equal(pci.read(4, 4), 0x8080_8f80);
+    assert.equal(pci.read(4, 4), 0x0b0a_8f0a);
     select(1, 0, 0);
     pci.write(4, 4, 0);
     assert.equal(pci.read(4, 4), 0x7000_8086);
     assert.equal(pci.read(0, 4), 0x8000_0800);
+  });
+
+  it('has an IDE function whose bus master can be sized and moved', () => {
+    const { pci, select } = rig();
+    const ide = pci.functionAt(1, 1);
+    select(1, 1, 0x00);
+    assert.equal(pci.read(4, 4), 0x7010_8086);
+    select(1, 1, 0x08);
+    assert.equal(pci.read(4, 4), 0x0101_8000);
+    select(1, 1, 0x20);
+    assert.deepEqual([pci.read(4, 4), ide.ioBase(4)], [0xc001, 0xc000]);
+    pci.write(4, 4, 0xffff_ffff);
+    assert.equal(pci.read(4, 4), 0xfff1);
+    pci.write(4, 4, 0xd00f);
+    assert.equal(ide.ioBase(4), 0xd000);
+    select(1, 1, 0x04);
+    assert.deepEqual([ide.ioEnabled, ide.masterEnabled], [true, true]);
+    pci.write(4, 2, 0x04);
+    assert.deepEqual([ide.ioBase(4), ide.masterEnabled], [undefined, true]);
+    pci.write(4, 2, 0xffff);
+    assert.equal(pci.read(4, 2), 0x0005);
   });
 
   it('resets by a rise of bit 2 at CF9h, whose byte is not part of the address', () => {

@@ -6,10 +6,14 @@ import type { MappedDevice, PortDevice, TimedDevice } from '../../debug-adapter/
 import { FwCfg } from '../../debug-adapter/engine/devices/fw-cfg.ts';
 import { Hpet } from '../../debug-adapter/engine/devices/hpet.ts';
 import { I8042 } from '../../debug-adapter/engine/devices/i8042.ts';
+import { BusMasterIde } from '../../debug-adapter/engine/devices/ide/bus-master.ts';
+import { IdeChannel } from '../../debug-adapter/engine/devices/ide/channel.ts';
+import { CopyOnWriteDisk } from '../../debug-adapter/engine/devices/ide/disk.ts';
 import { IoApic } from '../../debug-adapter/engine/devices/io-apic.ts';
 import { LatchPort } from '../../debug-adapter/engine/devices/latch-port.ts';
 import { LocalApic } from '../../debug-adapter/engine/devices/local-apic.ts';
-import { CHIP_SET_FUNCTIONS, PciBus } from '../../debug-adapter/engine/devices/pci.ts';
+import { CHIP_SET_FUNCTIONS } from '../../debug-adapter/engine/devices/chip-set.ts';
+import { PciBus } from '../../debug-adapter/engine/devices/pci.ts';
 import { PicPair } from '../../debug-adapter/engine/devices/pic-pair.ts';
 import { Pit8254 } from '../../debug-adapter/engine/devices/pit8254.ts';
 import { DebugExit, ShutdownPort } from '../../debug-adapter/engine/devices/power-ports.ts';
@@ -48,6 +52,17 @@ function allDevices() {
     auxInterrupt: pics.input(12),
     a20: () => true,
   });
+  const busMaster = new BusMasterIde({
+    memory: {
+      read: (address, bytes) => new Uint8Array(bytes).fill(address),
+      write: (address, bytes) => calls.push(`DMA ${address} ${bytes[0]}`) > 0,
+    },
+    enabled: () => true,
+    started: (index) => (index === 0 ? ide : emptyIde).dmaStarted(),
+  });
+  const disk = new CopyOnWriteDisk({ sectors: 64, read: (lba) => new Uint8Array(512).fill(lba) });
+  const ide = new IdeChannel('primary', disk, { interrupt: pics.input(14), dma: busMaster.engine(0) });
+  const emptyIde = new IdeChannel('secondary', undefined, { interrupt: pics.input(15), dma: busMaster.engine(1) });
   const mapped: MappedDevice<unknown>[] = [localApic, ioApic, hpet];
   const devices: (PortDevice<unknown> | MappedDevice<unknown>)[] = [
     ...mapped,
@@ -66,6 +81,11 @@ function allDevices() {
     keyboard,
     keyboard.commandPort,
     new PciBus(CHIP_SET_FUNCTIONS, lines.reset),
+    busMaster,
+    ide,
+    ide.controlPort,
+    emptyIde,
+    emptyIde.controlPort,
     new LatchPort('POST code'),
     new FwCfg({ processors: 1, ramBytes: 64 << 20 }),
   ];
@@ -75,8 +95,9 @@ function allDevices() {
     cmos,
     hpet,
     localApic,
+    ide,
   ];
-  return { devices, timed, uart, keyboard, calls, localApic, setNow: (tick: number) => (now = tick) };
+  return { devices, timed, uart, keyboard, ide, calls, localApic, setNow: (tick: number) => (now = tick) };
 }
 
 /** A fixed pseudo-random walk over all registers of all devices, as time goes by; returns everything seen. */
@@ -107,6 +128,13 @@ function exercise(
     }
     if (random(8) === 0 && board.localApic.pending()) seen.push(board.localApic.acknowledge());
     if (random(16) === 0) board.uart.receive(Uint8Array.of(random(256), random(256)));
+    if (random(16) === 0) {
+      // Commands that make sense are rare in a random walk.
+      const codes = [0x20, 0x30, 0xc4, 0xc8, 0xca, 0xec, 0x24];
+      board.ide.write(6, 1, 0xe0);
+      board.ide.write(7, 1, codes[random(codes.length)]!);
+    }
+    if (random(4) === 0) seen.push(board.ide.read(0, 2));
     if (random(16) === 0) board.keyboard.type(Uint8Array.of(1 + random(0x58), 0x81 + random(0x58)));
   }
   return [...seen, ...board.calls.splice(0)];

@@ -131,8 +131,20 @@ describe('hypervisor: what the guest has', () => {
   for (const [memoryBytes, gpa, page] of ROWS)
     it(`with ${memoryBytes / MIB} MiB at ${gpa.toString(16)}h: ${page === undefined ? 'nothing' : page[2]}`, () => {
       const expected = page && { base: page[0], bytes: page[1], kind: page[2] };
-      assert.deepEqual(new GuestMemoryMap(memoryBytes).pageAt(gpa), expected);
+      assert.deepEqual(new GuestMemoryMap(memoryBytes, 'stop').pageAt(gpa), expected);
     });
+
+  it('has pages everywhere where absent devices float, large ones where there is nothing else', () => {
+    const map = new GuestMemoryMap(64 * MIB, 'float');
+    for (const [gpa, base, bytes, kind] of [
+      [0x3ff_ffff, 0x3e0_0000, LARGE, 'ram'],
+      [0x400_0000, 0x400_0000, LARGE, 'device'],
+      [0xfee0_1008, 0xfee0_1000, PAGE, 'device'],
+      [0xfef0_0000, 0xfee0_0000 + 0x10_0000, PAGE, 'device'],
+      [0xff00_0000, 0xff00_0000, LARGE, 'device'],
+    ] as const)
+      assert.deepEqual(map.pageAt(gpa), { base, bytes, kind });
+  });
 
   it('is declared at GUEST_BASE', () => {
     const { physical } = setUp();

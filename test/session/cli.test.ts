@@ -134,6 +134,19 @@ describe('hyperstep on the command line', function () {
     assert.deepEqual(screen, ['K', '2d']);
   });
 
+  it('lets absent devices float, and says which', () => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'hyperstep-cli-'));
+    try {
+      const program = path.join(folder, 'probe.asm');
+      writeFileSync(program, 'bits 32\norg 8000h\nmov edx, 2F8h\nin al, dx\nnot al\nout 0F4h, al\nhlt\n');
+      const { stderr, status } = hyperstep('run', program, '--cpu=haswell', '--absent-devices', 'float');
+      assert.equal(stderr, 'hyperstep: IN from port 2F8h, where there is no device\n');
+      assert.equal(status, 1);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   it('explains itself', () => {
     const { stdout, status } = hyperstep('--help');
     for (const part of ['NAME', 'SYNOPSIS', 'DESCRIPTION', 'OPTIONS', 'EXIT STATUS', 'EXAMPLES']) {
@@ -151,6 +164,9 @@ describe('hyperstep on the command line', function () {
     [['run', 'samples/00-hello', '--mode', 'both'], /"mode" is "both"/],
     [['run', 'samples/00-hello', '--memory', 'much'], /"memory" is "much"/],
     [['run', 'samples/00-hello', '--memory', '4G'], /"memory" is 4 GiB; it must be from 1 MiB to \d+ MiB/],
+    [['run', 'samples/00-hello', '--cpu', 'hasvell'], /preset "hasvell".* Did you mean "haswell"/],
+    [['run', 'samples/00-hello', '--cpu', '{preset}'], /write a preset, or an object in JSON/],
+    [['run', 'samples/00-hello', '--absent-devices', 'flaot'], /"absentDevices" is "flaot".* Did you mean "float"/],
     [['run', 'samples/00-hello', '--toString'], /Unknown option --toString/],
     [['run', 'samples/00-hello', '--max-instructions', 'many'], /whole number/],
     [['run', 'samples/00-hello', '--keys', 'Enter'], /write an instruction count, a colon and what to type/],

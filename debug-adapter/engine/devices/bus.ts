@@ -38,6 +38,7 @@ export class PortBus {
   /** Index + 1 into `placed` of the device at each port; 0 where there is none. */
   readonly #owner = new Uint8Array(PORT_SPACE);
   readonly #placed: Placement[] = [];
+  readonly #movable: { readonly device: PortDevice<unknown>; readonly base: () => number | undefined }[] = [];
 
   /** Places `device` at ports `base` .. `base + portCount - 1`. */
   register(base: number, device: PortDevice<unknown>): void {
@@ -52,15 +53,28 @@ export class PortBus {
     this.#owner.fill(this.#placed.length, base, base + device.portCount);
   }
 
+  /** Adds a device whose ports software moves; devices with ports of their own come first. `base`: undefined where it answers none. */
+  registerMovable(device: PortDevice<unknown>, base: () => number | undefined): void {
+    this.#movable.push({ device, base });
+  }
+
   /** Who decodes `port`. */
   at(port: number): Placement | undefined {
     const owner = this.#owner[port & 0xffff] ?? 0;
-    return owner === 0 ? undefined : this.#placed[owner - 1];
+    return owner === 0 ? this.#movableAt(port & 0xffff) : this.#placed[owner - 1];
   }
 
-  /** All devices in the order they were placed. */
-  get placements(): readonly Placement[] {
-    return this.#placed;
+  #movableAt(port: number): Placement | undefined {
+    for (const { device, base } of this.#movable) {
+      const first = base();
+      if (first !== undefined && port >= first && port < first + device.portCount) return { base: first, device };
+    }
+    return undefined;
+  }
+
+  /** All devices in the order they were placed, those that move last. */
+  get devices(): readonly PortDevice<unknown>[] {
+    return [...this.#placed, ...this.#movable].map(({ device }) => device);
   }
 
   /** Reads `bytes` bytes from `port` on; ports wrap from FFFFh to 0. */
@@ -86,6 +100,26 @@ export class PortBus {
       done += width;
     }
     return WRITTEN;
+  }
+
+  /** As `read`, but bytes that no device drives are ones. */
+  readFloating(port: number, bytes: AccessBytes): number {
+    let value = 0;
+    for (let done = 0; done < bytes;) {
+      const piece = this.at(port + done) && this.#piece(port + done, bytes - done);
+      value += (piece === undefined ? 0xff : piece.device.read(piece.offset, piece.width) >>> 0) * 2 ** (done * 8);
+      done += piece?.width ?? 1;
+    }
+    return value;
+  }
+
+  /** As `write`, but bytes that no device takes are lost. */
+  writeFloating(port: number, bytes: AccessBytes, value: number): void {
+    for (let done = 0; done < bytes;) {
+      const piece = this.at(port + done) && this.#piece(port + done, bytes - done);
+      piece?.device.write(piece.offset, piece.width, part(value, done, piece.width));
+      done += piece?.width ?? 1;
+    }
   }
 
   /** Asked before anything is touched, so that a refused access has no effect. */

@@ -6,6 +6,9 @@
 /** Width of one access as the processor issues it. */
 export type AccessBytes = 1 | 2 | 4;
 
+/** What an access does where no device answers: stop the machine by name, or read ones and lose what is written. */
+export type AbsentDevices = 'stop' | 'float';
+
 /** A wire into an interrupt controller or the processor. Setting the level it already has changes nothing. */
 export interface InterruptLine {
   set(level: boolean): void;

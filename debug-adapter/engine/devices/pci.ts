@@ -5,6 +5,13 @@
 import { decodeRegisters, field, flag, type AccessBytes, type PortDevice, type RegisterRow } from './device.ts';
 
 const CONFIGURATION_BYTES = 256;
+const COMMAND = 0x04;
+const FIRST_BAR = 0x10;
+/** Bit 0 of a base address register in I/O space. */
+const IO_BAR = 1;
+const IO_ENABLE = 0x01;
+const MASTER_ENABLE = 0x04;
+
 const ADDRESS_OFFSET = 0;
 const RESET_OFFSET = 1;
 const DATA_OFFSET = 4;
@@ -43,9 +50,12 @@ export interface PciFunctionDescription {
   readonly classCode: number;
   /** Bit 7: the device has further functions. */
   readonly headerType: number;
-  /** Start value of the command register; it cannot be written where absent from `writable`. */
+  /** Start value of the command register, and its bits that can be written. */
   readonly command?: number;
+  readonly commandWritable?: number;
   readonly status?: number;
+  /** Base address registers in I/O space: index, ports (a power of two) and where the firmware has put them. */
+  readonly ioBars?: readonly { readonly index: number; readonly ports: number; readonly base: number }[];
   /** Registers with bits that can be written: offset, writable bits (8 each) and start value. */
   readonly writable: readonly { readonly offset: number; readonly mask: number; readonly value: number }[];
 }
@@ -55,6 +65,17 @@ export interface PciState {
   readonly reset: number;
   /** Configuration space of each function, in the order of their descriptions. */
   readonly spaces: readonly (readonly number[])[];
+}
+
+/** A function's configuration as it is now. */
+export interface PciFunctionView {
+  byte(offset: number): number;
+  /** It answers in I/O space. */
+  readonly ioEnabled: boolean;
+  /** It may read and write memory. */
+  readonly masterEnabled: boolean;
+  /** First port of a base address register; undefined where it answers none. */
+  ioBase(index: number): number | undefined;
 }
 
 interface PciFunction {
@@ -77,6 +98,14 @@ function build(description: PciFunctionDescription): PciFunction {
   put(0x09, 3, description.classCode);
   put(0x0e, 1, description.headerType);
   const writable = new Uint8Array(CONFIGURATION_BYTES);
+  writable[COMMAND] = description.commandWritable ?? 0;
+  for (const { index, ports, base } of description.ioBars ?? []) {
+    const at = FIRST_BAR + 4 * index;
+    put(at, 4, base | IO_BAR);
+    // Software writes ones and reads back which bits stay: I/O addresses have sixteen (6.2.5.1).
+    writable[at] = -ports & 0xfc;
+    writable[at + 1] = (-ports >> 8) & 0xff;
+  }
   for (const { offset, mask, value } of description.writable) {
     writable[offset] = mask;
     space[offset] = value;
@@ -106,6 +135,28 @@ export class PciBus implements PortDevice<PciState> {
     const number = (this.#address >>> 8) & 7;
     if ((this.#address & ENABLE) === 0 || bus !== 0) return undefined;
     return this.#functions.find((one) => one.device === device && one.function === number);
+  }
+
+  /** What the chip behind a function needs of its configuration. */
+  functionAt(device: number, number: number): PciFunctionView {
+    const found = this.#functions.find((one) => one.device === device && one.function === number);
+    if (found === undefined) throw new Error(`Invariant broken: there is no PCI function ${device}.${number}`);
+    const byte = (offset: number): number => found.space[offset] ?? 0;
+    const enabled = (bit: number): boolean => (byte(COMMAND) & bit) !== 0;
+    return {
+      byte,
+      get ioEnabled() {
+        return enabled(IO_ENABLE);
+      },
+      get masterEnabled() {
+        return enabled(MASTER_ENABLE);
+      },
+      ioBase(index) {
+        const at = FIRST_BAR + 4 * index;
+        const base = (byte(at) & 0xfc) | (byte(at + 1) << 8);
+        return enabled(IO_ENABLE) && base !== 0 ? base : undefined;
+      },
+    };
   }
 
   read(offset: number, bytes: AccessBytes): number {
@@ -166,32 +217,3 @@ export class PciBus implements PortDevice<PciState> {
 }
 
 const ones = (bytes: AccessBytes): number => (bytes === 4 ? 0xffff_ffff : bytes === 2 ? 0xffff : 0xff);
-
-/** Host bridge and ISA bridge of the Intel 440FX chip set (82441FX and 82371SB data sheets, configuration registers). */
-export const CHIP_SET_FUNCTIONS: readonly PciFunctionDescription[] = [
-  {
-    device: 0,
-    function: 0,
-    vendorId: 0x8086,
-    deviceId: 0x1237,
-    revision: 2,
-    classCode: 0x06_0000,
-    headerType: 0,
-    command: 0x0006,
-    status: 0x0280,
-    writable: [],
-  },
-  {
-    device: 1,
-    function: 0,
-    vendorId: 0x8086,
-    deviceId: 0x7000,
-    revision: 0,
-    classCode: 0x06_0100,
-    headerType: 0,
-    command: 0x0007,
-    status: 0x0200,
-    // PIRQA to PIRQD: which ISA interrupt each PCI interrupt is routed to; 80h is none.
-    writable: [0x60, 0x61, 0x62, 0x63].map((offset) => ({ offset, mask: 0x8f, value: 0x80 })),
-  },
-];

@@ -7,6 +7,7 @@ import {
   LOCAL_APIC_ADDRESS,
   memoryMap,
 } from '../base/memory-map.ts';
+import type { AbsentDevices } from '../devices/device.ts';
 import { PAGE_BYTES, type PhysicalMemory } from '../memory/physical.ts';
 import { GUEST_BASE } from './host-layout.ts';
 
@@ -59,9 +60,11 @@ interface GuestPage {
 
 export class GuestMemoryMap {
   private readonly ranges: readonly GuestRange[];
+  private readonly absent: AbsentDevices;
 
-  constructor(memoryBytes: number) {
+  constructor(memoryBytes: number, absent: AbsentDevices) {
     this.ranges = guestRanges(memoryBytes);
+    this.absent = absent;
   }
 
   /** The page to map for an address; undefined where there is neither memory nor a device. */
@@ -69,10 +72,12 @@ export class GuestMemoryMap {
     const kind = this.kindOf(guestPhysical);
     if (kind === undefined) return undefined;
     const largeBase = guestPhysical - (guestPhysical % LARGE_PAGE_BYTES);
-    const large =
-      guestPhysical >= SMALL_PAGES_END &&
-      this.ranges.some(({ base, bytes }) => base <= largeBase && largeBase + LARGE_PAGE_BYTES <= base + bytes);
-    if (large) return { base: largeBase, bytes: LARGE_PAGE_BYTES, kind };
+    const largeEnd = largeBase + LARGE_PAGE_BYTES;
+    const whole = this.ranges.some(({ base, bytes }) => base <= largeBase && largeEnd <= base + bytes);
+    const empty =
+      this.ranges.every(({ base, bytes }) => base >= largeEnd || base + bytes <= largeBase) &&
+      [...DEVICE_PAGES].every((page) => page < largeBase || page >= largeEnd);
+    if (guestPhysical >= SMALL_PAGES_END && (whole || empty)) return { base: largeBase, bytes: LARGE_PAGE_BYTES, kind };
     return { base: guestPhysical - (guestPhysical % PAGE_BYTES), bytes: PAGE_BYTES, kind };
   }
 
@@ -80,6 +85,7 @@ export class GuestMemoryMap {
     for (const { base, bytes, kind } of this.ranges)
       if (guestPhysical >= base && guestPhysical < base + bytes) return kind;
     if (DEVICE_PAGES.has(guestPhysical - (guestPhysical % PAGE_BYTES))) return 'device';
-    return undefined;
+    // The bus behind the page floats, and so does the page.
+    return this.absent === 'float' ? 'device' : undefined;
   }
 }

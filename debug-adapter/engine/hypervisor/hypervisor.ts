@@ -5,6 +5,7 @@
  */
 import type { Cpu, InterruptController, PortBus } from '../cpu/context.ts';
 import type { StartState } from '../cpu/start-state.ts';
+import type { AbsentDevices } from '../devices/device.ts';
 import type { PhysicalMemory } from '../memory/physical.ts';
 import { EXIT_REASONS } from '../vmx/exit-reasons.ts';
 import type { Vmx } from '../vmx/index.ts';
@@ -31,6 +32,8 @@ export interface HypervisorOptions {
   /** The guest's devices; an access that no device answers throws `MachineStop`. */
   readonly ports: PortBus;
   readonly interrupts: InterruptController;
+  /** What the guest finds where it has neither memory nor a device: a stop, or pages that float as the bus does. */
+  readonly absentDevices?: AbsentDevices;
   /** Receives bytes that the guest prints by VMCALL. */
   readonly print: (byte: number) => void;
   /** A port whose writes are answered by the firmware, which then changes registers and memory of the guest. */
@@ -49,7 +52,7 @@ export class Hypervisor {
     const { cpu, vmx, physical, memoryBytes, ports, interrupts, print, firmwarePort, exiting } = options;
     const hostMemory = new HostMemory(physical);
     const ept = new EptTables(physical, hostMemory);
-    const map = new GuestMemoryMap(memoryBytes);
+    const map = new GuestMemoryMap(memoryBytes, options.absentDevices ?? 'stop');
     const guest = new Guest(vmx, cpu);
     const memory = new GuestMemory(physical, ept, map, guest, cpu.physicalBits);
     this.guestAccess = new GuestAccess(guest, memory);

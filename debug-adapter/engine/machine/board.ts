@@ -3,6 +3,7 @@ import { MachineStop } from '../cpu/guest-fault.ts';
 import { HPET_ADDRESS, IO_APIC_ADDRESS } from '../base/memory-map.ts';
 import type { PortBus as CpuPorts } from '../cpu/context.ts';
 import { PortBus } from '../devices/bus.ts';
+import { CHIP_SET_FUNCTIONS } from '../devices/chip-set.ts';
 import { Cmos } from '../devices/cmos.ts';
 import { ConsolePort } from '../devices/console-port.ts';
 import type { AccessBytes, Device, InterruptLine, PortDevice, TimedDevice } from '../devices/device.ts';
@@ -10,10 +11,12 @@ import { FirmwarePort } from '../devices/firmware-port.ts';
 import { FwCfg } from '../devices/fw-cfg.ts';
 import { Hpet } from '../devices/hpet.ts';
 import { I8042 } from '../devices/i8042.ts';
+import type { DmaMemory } from '../devices/ide/bus-master.ts';
+import type { CopyOnWriteDisk } from '../devices/ide/disk.ts';
 import { IoApic } from '../devices/io-apic.ts';
 import { LatchPort } from '../devices/latch-port.ts';
 import { MappedBus } from '../devices/mapped-bus.ts';
-import { CHIP_SET_FUNCTIONS, PciBus } from '../devices/pci.ts';
+import { PciBus } from '../devices/pci.ts';
 import { PicPair } from '../devices/pic-pair.ts';
 import { Pit8254 } from '../devices/pit8254.ts';
 import { DebugExit, ShutdownPort } from '../devices/power-ports.ts';
@@ -22,6 +25,9 @@ import { Uart16550 } from '../devices/uart16550.ts';
 import { VgaText } from '../devices/vga-text.ts';
 import { FIRMWARE_CALL_PORT, FIRMWARE_PORT_WRITES } from '../loader/firmware/image.ts';
 import { LocalApics, type ProcessorLines } from './local-apics.ts';
+import type { AbsentDeviceAccesses } from './absent-devices.ts';
+import { placeIde } from './board-ide.ts';
+import { hexAddress } from './hex-address.ts';
 import type { ConsoleSource } from './types.ts';
 
 /** Virtual time: instructions in a second of guest time. One instruction is one tick of every clock on the board. */
@@ -40,6 +46,10 @@ export interface BoardOptions {
   readonly resetRequested: () => void;
   /** A ROM stub called the firmware. */
   readonly firmwareCall: () => void;
+  readonly absent: AbsentDeviceAccesses;
+  /** The hard disk. */
+  readonly disk: CopyOnWriteDisk | undefined;
+  readonly dmaMemory: DmaMemory;
   /** Something other than a port access may have changed when the next event is. */
   readonly disturbed: () => void;
 }
@@ -99,7 +109,6 @@ export class Board {
       setA20: (on) => this.systemControlA.setA20(on),
       reset: options.resetRequested,
     });
-    this.timed = [pit, cmos, hpet];
     this.mappedDevices = [...apics.all, ioApic, hpet];
     this.mapped.register(IO_APIC_ADDRESS, ioApic);
     this.mapped.register(HPET_ADDRESS, hpet);
@@ -126,11 +135,14 @@ export class Board {
     place(0x3b0, this.vga);
     place(0x3f8, this.com1);
     place(0x510, new FwCfg({ processors: options.processors, ramBytes: options.memoryBytes }));
-    place(0xcf8, new PciBus(CHIP_SET_FUNCTIONS, options.resetRequested));
+    const pci = new PciBus(CHIP_SET_FUNCTIONS, options.resetRequested);
+    place(0xcf8, pci);
+    const ide = placeIde({ bus: this.bus, pci, memory: options.dmaMemory, disk: options.disk, irq });
+    this.timed = [pit, cmos, hpet, ...ide.timed];
     place(0x8900, new ShutdownPort(() => options.powerOff(0)));
 
     // The other devices neither look at time nor change when something happens next.
-    const timedPorts = new Set<unknown>([pit, systemControlB, cmos]);
+    const timedPorts = new Set<unknown>([pit, systemControlB, cmos, ...ide.timedPorts]);
     const isTimed = (port: number): boolean => timedPorts.has(this.bus.at(port)?.device);
     const accessed = <Result>(port: number, bytes: 1 | 2 | 4, body: () => Result): Result => {
       if (!isTimed(port) && !isTimed(port + bytes - 1)) return body();
@@ -143,19 +155,21 @@ export class Board {
       read: (port, bytes) => {
         const result = accessed(port, bytes, () => this.bus.read(port, bytes));
         if (result.kind === 'done') return result.value;
-        throw new MachineStop(`IN from port ${hexPort(result.port)}, where there is no device`);
+        options.absent.port('IN from', result.port);
+        return accessed(port, bytes, () => this.bus.readFloating(port, bytes));
       },
       write: (port, bytes, value) => {
         const result = accessed(port, bytes, () => this.bus.write(port, bytes, value));
         if (result.kind === 'done') return;
-        throw new MachineStop(`OUT to port ${hexPort(result.port)}, where there is no device`);
+        options.absent.port('OUT to', result.port);
+        accessed(port, bytes, () => this.bus.writeFloating(port, bytes, value));
       },
     };
   }
 
   /** All devices, for views. */
   get devices(): readonly Device<unknown>[] {
-    return [...this.bus.placements.map(({ device }) => device), ...this.mappedDevices];
+    return [...this.bus.devices, ...this.mappedDevices];
   }
 
   /** Value that the running processor reads; undefined where nothing answers. */
@@ -191,8 +205,6 @@ export class Board {
     return next;
   }
 }
-
-const hexPort = (port: number): string => `${port.toString(16).toUpperCase()}h`;
 
 /** Which I/O APIC pin the timer's IRQ 0 is wired to; the other ISA interrupts have the pin of their number. */
 const TIMER_PIN = 2;

@@ -7,6 +7,7 @@ import { MachineStop, vectorName } from '../cpu/guest-fault.ts';
 import { LAYOUT, SEGMENT_NAMES } from '../cpu/layout.ts';
 import type { RegisterName } from '../cpu/registers.ts';
 import type { StartState } from '../cpu/start-state.ts';
+import { CopyOnWriteDisk } from '../devices/ide/disk.ts';
 import type { ExecutorStop } from '../execution/executor.ts';
 import { BOOT_SECTOR_ADDRESS, SECTOR_BYTES } from '../loader/binary.ts';
 import type { FirmwareContext } from '../loader/firmware/context.ts';
@@ -58,6 +59,7 @@ export class HyperstepMachine implements Machine {
   readonly inspect: Inspector;
   private readonly features: CpuFeatures;
   private power: Power;
+  private disk: CopyOnWriteDisk | undefined;
   private exitLog = new ExitLog();
   private under: GuestUnderHypervisor | undefined;
   private conditions: StopConditions = NO_CONDITIONS;
@@ -85,12 +87,16 @@ export class HyperstepMachine implements Machine {
   // Life.
 
   private powerOn(): Power {
-    const { program, mode, memoryBytes } = this.options;
+    const { program, mode, memoryBytes, disk } = this.options;
+    this.disk = disk && new CopyOnWriteDisk(disk);
     const power = new Power({
       mode,
       memoryBytes,
       processors: this.cpuCount,
       features: this.features,
+      absentDevices: this.options.absentDevices ?? 'stop',
+      disk: this.disk,
+      tell: (text) => this.options.onAbsentDevice?.(text),
       board: {
         print: (byte, source) => this.options.onConsole(Uint8Array.of(byte), source),
         powerOff: (status) => this.end({ kind: 'power-off', status }),
@@ -128,10 +134,7 @@ export class HyperstepMachine implements Machine {
     }
     for (const segment of program.segments) writer.write(segment.address, segment.bytes);
     const start = prepareStart(program, memoryBytes, writer);
-    if (mode === 'vm')
-      this.under = new GuestUnderHypervisor(power, memoryBytes, start, (byte) =>
-        this.options.onConsole(Uint8Array.of(byte), 'hypercall'),
-      );
+    if (mode === 'vm') this.under = new GuestUnderHypervisor(power, this.options, start);
     else {
       this.under = undefined;
       applyStart(power.current, start);
@@ -389,6 +392,9 @@ export class HyperstepMachine implements Machine {
   }
   get handler(): HandlerState | undefined {
     return this.under?.handler;
+  }
+  get diskChanges(): ReadonlyMap<number, Uint8Array> {
+    return this.disk?.written ?? new Map<number, Uint8Array>();
   }
   get crossings(): number {
     return this.power.loop.crossings;

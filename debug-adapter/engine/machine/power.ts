@@ -2,10 +2,11 @@
 import { FIRMWARE_ROM, memoryMap } from '../base/memory-map.ts';
 import { Processor } from '../cpu/cpu.ts';
 import type { CpuFeatures } from '../cpu/features.ts';
-import { MachineStop } from '../cpu/guest-fault.ts';
 import { CPU_STATE_BYTES, LAYOUT } from '../cpu/layout.ts';
 import { CpuState } from '../cpu/state.ts';
-import type { AccessBytes } from '../devices/device.ts';
+import type { AbsentDevices, AccessBytes } from '../devices/device.ts';
+import type { DmaMemory } from '../devices/ide/bus-master.ts';
+import type { CopyOnWriteDisk } from '../devices/ide/disk.ts';
 import { createEngineMemory, engineMap } from '../execution/engine-memory.ts';
 import { EmittedLoop } from '../execution/emitted-loop.ts';
 import { Executor, type ExecutorHooks } from '../execution/executor.ts';
@@ -17,6 +18,7 @@ import { Tlb } from '../memory/tlb.ts';
 import type { VmxEvents } from '../vmx/types.ts';
 import { processorFacts } from '../vmx/capabilities.ts';
 import { Vmx, VmxCapabilities } from '../vmx/index.ts';
+import { AbsentDeviceAccesses, outsideMemory } from './absent-devices.ts';
 import { INSTRUCTIONS } from './instruction-table.ts';
 import { Board, type BoardOptions } from './board.ts';
 import type { ProcessorLines } from './local-apics.ts';
@@ -30,6 +32,9 @@ export interface PowerOptions {
   readonly memoryBytes: number;
   readonly processors: number;
   readonly features: CpuFeatures;
+  readonly absentDevices: AbsentDevices;
+  readonly tell: (text: string) => void;
+  readonly disk: CopyOnWriteDisk | undefined;
   readonly board: Pick<BoardOptions, 'print' | 'powerOff' | 'resetRequested' | 'firmwareCall'>;
   readonly hooks: Pick<ExecutorHooks, 'interceptException' | 'accessed'>;
   readonly vmxEvents: VmxEvents;
@@ -43,6 +48,7 @@ export class Power {
   readonly loop: EmittedLoop;
   /** Host-physical address of guest-physical 0. */
   readonly guestBase: number;
+  private readonly absent: AbsentDeviceAccesses;
 
   constructor(options: PowerOptions) {
     const { memoryBytes, processors } = options;
@@ -60,12 +66,16 @@ export class Power {
       (_, index) => new ProcessorUnit(new CpuState(memory, map.cpuStates + index * CPU_STATE_BYTES, index)),
     );
     this.schedule = new Schedule(this.processors, (cpu) => this.board.nextEvent(cpu));
+    this.absent = new AbsentDeviceAccesses(options.absentDevices, options.tell);
     this.board = new Board({
       ...options.board,
       memoryBytes,
       processors,
       lines: this.processors.map(linesOf),
       current: () => this.current.index,
+      absent: this.absent,
+      disk: options.disk,
+      dmaMemory: this.dmaMemory(),
       disturbed: () => this.disturbed(),
     });
     this.physical.mapped = this.mappedBus();
@@ -137,13 +147,33 @@ export class Power {
       read: (address, bytes) => {
         access();
         const value = this.board.readMapped(address - this.guestBase, bytes as AccessBytes);
-        if (value === undefined) throw outsideMemory('read', address);
-        return value;
+        if (value !== undefined) return value;
+        this.absent.memory('read', address - this.guestBase, address);
+        return 2 ** (8 * bytes) - 1;
       },
       write: (address, bytes, value) => {
         access();
         if (!this.board.writeMapped(address - this.guestBase, bytes as AccessBytes, value))
-          throw outsideMemory('write', address);
+          this.absent.memory('write', address - this.guestBase, address);
+      },
+    };
+  }
+
+  /** The guest's memory as bus masters reach it. */
+  private dmaMemory(): DmaMemory {
+    const { physical, guestBase } = this;
+    return {
+      read: (address, bytes) => physical.peek(guestBase + address, bytes),
+      write(address, bytes) {
+        for (let done = 0; done < bytes.length;) {
+          const at = guestBase + address + done;
+          const part = bytes.subarray(done, done + PAGE_BYTES - (at % PAGE_BYTES));
+          const kind = physical.kind(at);
+          if (kind === 'none') return false;
+          if (kind === 'ram') physical.poke(at, part);
+          done += part.length;
+        }
+        return true;
       },
     };
   }
@@ -175,10 +205,6 @@ function pause(unit: ProcessorUnit): void {
   unit.paused = true;
   unit.executor.interrupt();
 }
-
-/** Nothing answers outside memory: the machine stops rather than guess what device was meant. */
-const outsideMemory = (access: 'read' | 'write', address: number): MachineStop =>
-  new MachineStop(`a ${access} outside memory`, { address, access });
 
 /** Until the board is there. */
 const UNPLUGGED: MemoryMappedBus = {

@@ -6,6 +6,8 @@ import type { CodeBits, Program } from '../base/program.ts';
 import type { EptWalk, Walk, WalkAccess } from '../memory/walk-types.ts';
 import type { CpuChoice } from '../cpu/features.ts';
 import type { RegisterName } from '../cpu/registers.ts';
+import type { AbsentDevices } from '../devices/device.ts';
+import type { DiskSource } from '../devices/ide/disk.ts';
 import type { TextScreen } from '../devices/vga-screen.ts';
 import type { FaultRecord } from '../cpu/context.ts';
 import type { VmExit, VmcsFieldKey, VmcsFieldWrite, VmxInstructionFailed } from '../vmx/types.ts';
@@ -30,6 +32,12 @@ export interface MachineOptions {
   readonly cpu?: CpuChoice;
   /** Bytes the guest sends to COM1, port E9h or the firmware's teletype, as they come. */
   readonly onConsole: (bytes: Uint8Array, source: ConsoleSource) => void;
+  /** The hard disk: device 0 of the primary IDE channel. What the guest writes stays in the machine. */
+  readonly disk?: DiskSource;
+  /** What accesses do where there is no device; `stop` where absent. */
+  readonly absentDevices?: AbsentDevices;
+  /** Told, once for each port or page, what floats where `absentDevices` is `float`. */
+  readonly onAbsentDevice?: (text: string) => void;
 }
 
 export type ConsoleSource = 'com1' | 'e9' | 'firmware' | 'hypercall';
@@ -208,6 +216,8 @@ export interface Machine {
   sendInput(bytes: Uint8Array): void;
   /** Keys pressed and released, as bytes of scan code set 1 (80h: released), stamped with the current instruction count. */
   sendKeys(scanCodes: Uint8Array): void;
+  /** Sectors of the disk that the guest has written since reset, with what is in them, by number. */
+  readonly diskChanges: ReadonlyMap<number, Uint8Array>;
   /** WASM to JS calls since reset, for the bench. */
   readonly crossings: number;
 }

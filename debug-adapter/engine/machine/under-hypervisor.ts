@@ -8,7 +8,7 @@ import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { guestStateOf, keepGuestState } from './guest-state.ts';
 import type { Power } from './power.ts';
 import type { ProcessorUnit } from './processor-unit.ts';
-import type { HandlerState, VmExitRecord } from './types.ts';
+import type { HandlerState, MachineOptions, VmExitRecord } from './types.ts';
 
 export class GuestUnderHypervisor {
   /** The only processor. */
@@ -18,17 +18,18 @@ export class GuestUnderHypervisor {
   private running: { readonly run: HandlerRun; readonly exit: VmExitRecord } | undefined;
 
   /** Brings the hypervisor up and enters the guest: what runs next is its first instruction. */
-  constructor(power: Power, memoryBytes: number, start: StartState, print: (byte: number) => void) {
+  constructor(power: Power, options: MachineOptions, start: StartState) {
     this.unit = power.current;
     const { cpu, vmx } = this.unit;
     this.hypervisor = new Hypervisor({
       cpu,
       vmx,
       physical: power.physical,
-      memoryBytes,
+      memoryBytes: options.memoryBytes,
+      absentDevices: options.absentDevices ?? 'stop',
       ports: cpu.ports,
       interrupts: power.board.apics.interrupts(this.unit.index),
-      print,
+      print: (byte) => options.onConsole(Uint8Array.of(byte), 'hypercall'),
       firmwarePort: FIRMWARE_CALL_PORT,
     });
     if (!this.hypervisor.start(start))
