@@ -245,14 +245,15 @@ function report(result: HeadlessResult, screen: boolean): string {
 
 function jsonReport(result: HeadlessResult, console: string): string {
   const { machine, mode, programName } = result.target;
-  const { inspect } = machine;
+  const registersOf = (cpu: number) =>
+    Object.fromEntries(REGISTER_NAMES.map((name) => [name, hex64(machine.inspect.register(cpu, name))]));
   return JSON.stringify(
     {
       program: programName,
       mode,
       memoryBytes: machine.options.memoryBytes,
       console,
-      screen: screenText(inspect.textScreen()).split('\n'),
+      screen: screenText(machine.inspect.textScreen()).split('\n'),
       instructions: machine.instructionsRetired,
       exits: exitCounts(machine.exitCounts),
       failures: result.failures.map((failure) => ({
@@ -270,7 +271,10 @@ function jsonReport(result: HeadlessResult, console: string): string {
           fields: Object.fromEntries(fields.map((field, index) => [field, hex64(values[index] ?? 0n)])),
         })),
       })),
-      registers: Object.fromEntries(REGISTER_NAMES.map((name) => [name, hex64(inspect.register(0, name))])),
+      registers: registersOf(0),
+      ...(machine.cpuCount === 1
+        ? {}
+        : { processors: Array.from({ length: machine.cpuCount }, (_, cpu) => registersOf(cpu)) }),
       end: { kind: result.end.kind, text: endText(result) },
       status: statusOf(result),
       crossings: machine.crossings,

@@ -10,6 +10,8 @@ import { UserError } from './user-error.ts';
 
 /** How far to run before asking the plan again. */
 export interface Goal {
+  /** Whose instructions, arrivals and exits count; those of any where undefined. */
+  readonly cpu: number | undefined;
   /** One instruction (or handler step), or until something below happens. */
   readonly extent: 'one' | 'unlimited';
   /** Linear addresses to stop at. */
@@ -26,7 +28,7 @@ export interface StepContext {
   readonly machine: Machine;
   readonly cpu: number;
   readonly symbols: SymbolTable;
-  /** Whether the guest raised an exception since the last goal began: decides if a step over follows into its handler. */
+  /** Exceptions that this processor's guest has raised: whether there was one decides if a step over follows into its handler. */
   readonly exceptionsSeen: () => number;
 }
 
@@ -34,14 +36,16 @@ export type Granularity = 'statement' | 'line' | 'instruction';
 
 const NOWHERE: ReadonlySet<bigint> = new Set();
 /** One instruction or handler step. An instruction that exits ends it, before anything is done about the exit. */
-const ONE: Goal = { extent: 'one', stopAt: NOWHERE, anyExit: true, handlerSteps: 'stop' };
-const until = (address: bigint): Goal => ({
+const one = (cpu: number): Goal => ({ cpu, extent: 'one', stopAt: NOWHERE, anyExit: true, handlerSteps: 'stop' });
+const until = (cpu: number, address: bigint): Goal => ({
+  cpu,
   extent: 'unlimited',
   stopAt: new Set([address]),
   anyExit: false,
   handlerSteps: 'run',
 });
-const untilExit = (stopAt: ReadonlySet<bigint> = NOWHERE): Goal => ({
+const untilExit = (cpu: number | undefined, stopAt: ReadonlySet<bigint> = NOWHERE): Goal => ({
+  cpu,
   extent: 'unlimited',
   stopAt,
   anyExit: true,
@@ -49,15 +53,16 @@ const untilExit = (stopAt: ReadonlySet<bigint> = NOWHERE): Goal => ({
 });
 
 export function* continuePlan(): Plan {
-  yield { extent: 'unlimited', stopAt: NOWHERE, anyExit: false, handlerSteps: 'run' };
+  yield { cpu: undefined, extent: 'unlimited', stopAt: NOWHERE, anyExit: false, handlerSteps: 'run' };
 }
 
-export function* runToNextExit(): Plan {
-  yield untilExit();
+/** Of one processor, or of any. */
+export function* runToNextExit(cpu?: number): Plan {
+  yield untilExit(cpu);
 }
 
 export function stepIn(context: StepContext, granularity: Granularity): Plan {
-  return granularity === 'instruction' ? intoInstruction() : byLine(context, intoOrOverRepeat);
+  return granularity === 'instruction' ? intoInstruction(context) : byLine(context, intoOrOverRepeat);
 }
 
 export function stepOver(context: StepContext, granularity: Granularity): Plan {
@@ -70,25 +75,25 @@ export function stepOver(context: StepContext, granularity: Granularity): Plan {
  */
 export function stepOut(context: StepContext): Plan {
   const { machine, cpu, symbols } = context;
-  if (machine.handler) return finishHandler(machine);
+  if (machine.handler) return finishHandler(context);
   const view = new ProcessorView(machine, cpu);
   const caller = callers(view, symbols)[0];
   if (caller) return toReturnAddress(context, caller.linear, caller.interrupt ? undefined : view.linearStackPointer);
-  if (view.mode.vmx === 'non-root' || machine.options.mode === 'vm') return runToNextExit();
+  if (view.mode.vmx === 'non-root' || machine.options.mode === 'vm') return runToNextExit(cpu);
   throw new UserError(
     'No caller is known here: no return address on the stack follows a CALL. Set a breakpoint where you want to go, or run to the cursor.',
   );
 }
 
-function* intoInstruction(): Plan {
-  yield ONE;
+function* intoInstruction({ cpu }: StepContext): Plan {
+  yield one(cpu);
 }
 
 /** A REP instruction is one statement, however many iterations it has. */
 function* intoOrOverRepeat(context: StepContext): Plan {
   const instruction = nextInstruction(context);
   if (instruction && isRepeated(instruction)) yield* overTo(context, instruction);
-  else yield ONE;
+  else yield one(context.cpu);
 }
 
 /** Steps until the source line changes, or starts again. */
@@ -111,7 +116,7 @@ function* byLine(context: StepContext, step: (context: StepContext) => Plan): Pl
 function* overInstruction(context: StepContext): Plan {
   const { machine, cpu } = context;
   if (machine.handler) {
-    yield ONE;
+    yield one(cpu);
     return;
   }
   const instruction = nextInstruction(context);
@@ -122,7 +127,7 @@ function* overInstruction(context: StepContext): Plan {
   const next = following(instruction);
   if (instruction.mnemonic === 'vmlaunch' || instruction.mnemonic === 'vmresume') {
     // Over the guest: until it exits, or, where the entry fails, to the next instruction.
-    yield untilExit(new Set([next]));
+    yield untilExit(cpu, new Set([next]));
     return;
   }
   if (instruction.isCall || instruction.mnemonic === 'hlt' || isRepeated(instruction)) {
@@ -151,21 +156,22 @@ const BETWEEN: ReadonlySet<ExitName> = new Set([
 ]);
 
 /** One guest instruction, with whatever the built-in hypervisor does about it. */
-function* oneThroughHandlers({ machine, cpu }: StepContext): Plan {
+function* oneThroughHandlers(context: StepContext): Plan {
+  const { machine, cpu } = context;
   for (;;) {
     const from = linearRip(machine, cpu);
     const exits = machine.exits.at(-1)?.number;
-    yield ONE;
+    yield one(cpu);
     if (!machine.handler) return;
-    yield* finishHandler(machine);
+    yield* finishHandler(context);
     const last = machine.exits.at(-1);
     const postponed = last !== undefined && last.number !== exits && BETWEEN.has(last.exit.name);
     if (!postponed || linearRip(machine, cpu) !== from) return;
   }
 }
 
-function* finishHandler(machine: Machine): Plan {
-  while (machine.handler) yield ONE;
+function* finishHandler({ machine, cpu }: StepContext): Plan {
+  while (machine.handler) yield one(cpu);
 }
 
 function* overTo(context: StepContext, instruction: DisassembledInstruction): Plan {
@@ -175,12 +181,12 @@ function* overTo(context: StepContext, instruction: DisassembledInstruction): Pl
 
 /** To an address of this routine, not of a deeper call of it: the stack is as high as it was. */
 function* toAddress(context: StepContext, address: bigint, stackPointer: bigint): Plan {
-  do yield until(address);
+  do yield until(context.cpu, address);
   while (linearStackPointer(context) < stackPointer);
 }
 
 function* toReturnAddress(context: StepContext, address: bigint, above: bigint | undefined): Plan {
-  do yield until(address);
+  do yield until(context.cpu, address);
   while (above !== undefined && linearStackPointer(context) <= above);
 }
 

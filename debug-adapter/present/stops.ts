@@ -93,7 +93,7 @@ export function describeStop(stop: Stop, { machine, symbols }: Scene): StopText 
       const first = stop.chain[0];
       return {
         reason: 'exception',
-        description: 'Paused on triple fault',
+        description: `Paused on triple fault${machine.cpuCount === 1 ? '' : ` of processor ${machine.current}`}`,
         text: first === undefined ? 'The processor has shut down.' : `It began with ${faultText(first, symbols)}`,
         kind: 'triple-fault',
       };

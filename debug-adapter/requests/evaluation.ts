@@ -5,6 +5,7 @@ import type { Context, Value } from '../debugger/expression-evaluator.ts';
 import { ExpressionError } from '../debugger/expression-tokens.ts';
 import { parseAssignment, parseExpression } from '../debugger/expression-parser.ts';
 import type { Expression } from '../debugger/expression-parser.ts';
+import { ProcessorView } from '../debugger/processor.ts';
 import { writePlace } from '../debugger/place.ts';
 import { registerPartNames } from '../debugger/register-names.ts';
 import { UserError } from '../debugger/user-error.ts';
@@ -36,7 +37,8 @@ function assign(session: Session, target: Expression, value: Expression, context
   if (problem !== undefined) throw new UserError(problem);
   if (place.kind === 'memory') session.memoryChanged(memoryReference(place.address, place.space), place.bytes);
   else session.stateChanged();
-  return evaluated(target, contextOf(session, undefined));
+  const { view } = context;
+  return evaluated(target, { ...context, view: new ProcessorView(machine, view.cpu, view.source) });
 }
 
 function show(value: Value, context: Context, format: string | undefined, hex = false) {

@@ -8,7 +8,8 @@ import type { Session } from '../session/session.ts';
 
 function stepContext(session: Session, threadId: number): StepContext {
   const { machine, symbols, runner } = session.stopped;
-  return { machine, symbols, cpu: session.cpuOf(threadId), exceptionsSeen: () => runner.exceptions };
+  const cpu = session.cpuOf(threadId);
+  return { machine, symbols, cpu, exceptionsSeen: () => runner.exceptionsOn(cpu) };
 }
 
 const granularityOf = (args: { granularity?: string }): Granularity =>
@@ -71,7 +72,7 @@ export const executionRequests: Handlers<
       throw new UserError('This line lies below the base of CS: it cannot be reached without a far jump.');
     const problem = machine.setRegister(cpu, 'RIP', offset);
     if (problem !== undefined) throw new UserError(problem);
-    session.movedTo();
+    session.movedTo(cpu);
     return undefined;
   },
 

@@ -1,5 +1,6 @@
 /** Threads, stacks, scopes and variables. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { CpuModeView, Machine } from '../engine/index.ts';
 import { modeName } from '../debugger/stack.ts';
 import type { Frame } from '../debugger/stack.ts';
 import { UserError } from '../debugger/user-error.ts';
@@ -30,6 +31,24 @@ function toStackFrame(session: Session, cpu: number, frame: Frame, index: number
   }
 }
 
+const ACTIVITY_NAMES: Readonly<Record<CpuModeView['activity'], string>> = {
+  active: 'running',
+  hlt: 'halted',
+  shutdown: 'shut down',
+  'wait-for-sipi': 'waiting for SIPI',
+};
+
+/** What the processor is and does: `vCPU 0 (64-bit, ring 0)`; where there are several, `Processor 0 (BSP): running, real mode`. */
+function threadName(machine: Machine, cpu: number): string {
+  const { handler } = machine;
+  if (handler) return `vCPU ${cpu} (VMX root, handling ${handler.handler})`;
+  const mode = machine.inspect.mode(cpu);
+  const running = `${modeName(mode)}${mode.vmx === 'off' ? '' : `, VMX ${mode.vmx}`}`;
+  if (machine.cpuCount === 1) return `vCPU ${cpu} (${running})`;
+  const name = `Processor ${cpu}${cpu === 0 ? ' (BSP)' : ''}: ${ACTIVITY_NAMES[mode.activity]}`;
+  return mode.activity === 'wait-for-sipi' ? name : `${name}, ${running}`;
+}
+
 export const inspectionRequests: Handlers<
   Session,
   'threads' | 'stackTrace' | 'scopes' | 'variables' | 'setVariable' | 'exceptionInfo'
@@ -38,13 +57,10 @@ export const inspectionRequests: Handlers<
     // Asked for by clients even before a launch has succeeded.
     if (!session.launched) return { threads: [] };
     const { machine } = session.target;
-    const threads = Array.from({ length: machine.cpuCount }, (_, cpu) => {
-      const handler = machine.handler;
-      if (handler) return { id: threadOf(cpu), name: `vCPU ${cpu} (VMX root, handling ${handler.handler})` };
-      const mode = machine.inspect.mode(cpu);
-      const vmx = mode.vmx === 'off' ? '' : `, VMX ${mode.vmx}`;
-      return { id: threadOf(cpu), name: `vCPU ${cpu} (${modeName(mode)}${vmx})` };
-    });
+    const threads = Array.from({ length: machine.cpuCount }, (_, cpu) => ({
+      id: threadOf(cpu),
+      name: threadName(machine, cpu),
+    }));
     return { threads };
   },
 
@@ -61,7 +77,8 @@ export const inspectionRequests: Handlers<
   },
 
   scopes: (session, args) => {
-    const { frame, view } = session.frame(args.frameId);
+    const { cpu, frame, view } = session.frame(args.frameId);
+    session.select(cpu);
     if (frame.kind === 'label') return { scopes: [] };
     return { scopes: scopesOf(session, view) };
   },

@@ -22,7 +22,7 @@ export const memoryRequests: Handlers<Session, 'readMemory' | 'writeMemory' | 'd
   readMemory: (session, args) => {
     const { space, address } = parse(args.memoryReference, args.offset);
     if (args.count > MAX_READ) throw new UserError(`"count" must not be above ${MAX_READ}.`);
-    const view = ProcessorView.current(session.target.machine, session.target.machine.current);
+    const view = ProcessorView.current(session.target.machine, session.selected);
     const data = view.readMemory(address, args.count, space);
     const missing = args.count - data.length;
     return {
@@ -35,7 +35,7 @@ export const memoryRequests: Handlers<Session, 'readMemory' | 'writeMemory' | 'd
   writeMemory: (session, args) => {
     const { space, address } = parse(args.memoryReference, args.offset);
     const bytes = new Uint8Array(Buffer.from(args.data, 'base64'));
-    const written = session.target.machine.writeMemory(space, address, bytes, session.target.machine.current);
+    const written = session.target.machine.writeMemory(space, address, bytes, session.selected);
     if (written < bytes.length && args.allowPartial !== true) {
       throw new UserError(
         `Only ${written} of ${bytes.length} bytes could be written: memory at ${hex64(address + BigInt(written))} is not mapped.`,
@@ -52,7 +52,7 @@ export const memoryRequests: Handlers<Session, 'readMemory' | 'writeMemory' | 'd
       throw new UserError(`"instructionCount" must not be above ${MAX_INSTRUCTIONS}.`);
     }
     const { machine, symbols } = session.target;
-    const listing = new Listing(ProcessorView.current(machine, machine.current), symbols);
+    const listing = new Listing(ProcessorView.current(machine, session.selected), symbols);
     const lines = listing.lines(address, args.instructionOffset ?? 0, args.instructionCount);
     let shown: string | undefined;
     const instructions = lines.map((line) => {

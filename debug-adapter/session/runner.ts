@@ -47,14 +47,19 @@ export class Runner {
   private exitMatched = false;
   private conditionsOutdated = true;
   private scheduled: NodeJS.Immediate | undefined;
-  /** Exceptions the guest has raised, for plans that must tell them from interrupts. */
-  exceptions = 0;
+  /** Exceptions raised on each processor. */
+  private readonly exceptions: number[] = [];
 
   constructor(machine: Machine, breakpoints: BreakpointRegistry, rules: StopRules, events: RunnerEvents) {
     this.machine = machine;
     this.breakpoints = breakpoints;
     this.rules = rules;
     this.events = events;
+  }
+
+  /** Exceptions raised on a processor so far, for plans that must tell them from interrupts. */
+  exceptionsOn(cpu: number): number {
+    return this.exceptions[cpu] ?? 0;
   }
 
   get running(): boolean {
@@ -118,10 +123,12 @@ export class Runner {
     const before = performance.now();
     const stop = this.machine.run({
       maxInstructions: single ? 1 : this.budget,
+      ...(single && goal.cpu !== undefined && this.machine.cpuCount > 1 ? { cpu: goal.cpu } : {}),
       ignoreFirstBreakpoint: this.leaving,
       handlerSteps: goal.handlerSteps,
     });
-    this.leaving = false;
+    // Who waits has not left yet.
+    if (stop.kind !== 'waiting') this.leaving = false;
     if (!single && stop.kind === 'budget') this.adaptBudget(performance.now() - before);
     this.judge(stop, goal);
   }
@@ -172,15 +179,20 @@ export class Runner {
 
   /** Nobody wants the stop, but the instruction that caused it is done: a goal of one instruction is met. */
   private passed(stop: Stop, goal: Goal): void {
-    if (goal.extent === 'one') this.met(stop);
+    if (goal.extent === 'one' && this.concerns(goal)) this.met(stop);
   }
 
   private judgeBreakpoint(stop: Extract<Stop, { kind: 'breakpoint' }>, goal: Goal): void {
     const hit = this.breakpoints.reached(stop.linear, this.machine, this.machine.current);
     hit.logs.forEach(this.events.onLog);
     if (hit.stops.length > 0) this.finish({ stop, planned: false, hits: hit.stops, problems: hit.problems });
-    else if (goal.stopAt.has(stop.linear)) this.met(stop);
+    else if (goal.stopAt.has(stop.linear) && this.concerns(goal)) this.met(stop);
     this.leaving = true;
+  }
+
+  /** Whether what the machine stopped for happened where the goal looks. */
+  private concerns({ cpu }: Goal): boolean {
+    return cpu === undefined || cpu === this.machine.current;
   }
 
   private interrupt(stop: Stop): void {
@@ -198,7 +210,7 @@ export class Runner {
 
   private adopt(goal: Goal | undefined): void {
     const same = this.goal !== undefined && goal !== undefined && this.goal.stopAt === goal.stopAt;
-    if (!same || this.goal?.anyExit !== goal?.anyExit) this.conditionsOutdated = true;
+    if (!same || this.goal?.anyExit !== goal?.anyExit || this.goal?.cpu !== goal?.cpu) this.conditionsOutdated = true;
     this.goal = goal;
   }
 
@@ -217,10 +229,10 @@ export class Runner {
       watchpoints: this.breakpoints.watchpoints,
       vmExit: (record: VmExitRecord) => {
         this.exitMatched = this.rules.stopsOnExit(record, machine);
-        return this.exitMatched || goal.anyExit;
+        return this.exitMatched || (goal.anyExit && this.concerns(goal));
       },
       exception: (fault) => {
-        this.exceptions++;
+        this.exceptions[machine.current] = this.exceptionsOn(machine.current) + 1;
         return this.rules.stopsOnException(fault, machine, machine.current);
       },
       vmEntryFailure: this.rules.watchesEntryFailure,

@@ -48,6 +48,7 @@ export class Session {
   private readonly port: Client;
   private readonly console = new ConsoleLines((text) => this.output(text, 'stdout'));
   private current: Target | undefined;
+  private looksAt: number | undefined;
   private configured = false;
   private over = false;
   private lastBreakpointId = 0;
@@ -136,6 +137,7 @@ export class Session {
     }
     for (const warning of target.warnings) this.diagnosticOutput(warning);
     this.current = target;
+    this.looksAt = undefined;
     this.arm(target);
   }
 
@@ -172,13 +174,13 @@ export class Session {
     target.outcome = undefined;
     target.forget();
     target.runner.start(plan);
-    this.sendCustom('hyperstep/resumed', { threadId: threadOf(0) });
+    this.sendCustom('hyperstep/resumed', { threadId: threadOf(target.machine.current) });
   }
 
   /** Begins to run for a request of our own, of which the client does not know that it continues. */
   runAndTell(plan: Plan): void {
     this.run(plan);
-    this.send('continued', { threadId: threadOf(0), allThreadsContinued: true });
+    this.send('continued', { threadId: threadOf(this.target.machine.current), allThreadsContinued: true });
   }
 
   pause(): void {
@@ -192,11 +194,11 @@ export class Session {
   }
 
   /** RIP was moved without running. */
-  movedTo(): void {
+  movedTo(cpu: number): void {
     const target = this.target;
     target.forget();
     target.outcome = { stop: { kind: 'budget' }, planned: true, hits: [], problems: [] };
-    setImmediate(() => this.sendStopped(target, 'step', { reason: 'goto', description: 'Paused after a jump' }));
+    setImmediate(() => this.sendStopped(target, 'step', { reason: 'goto', description: 'Paused after a jump' }, cpu));
   }
 
   memoryChanged(reference: string, bytes: number): void {
@@ -222,12 +224,23 @@ export class Session {
 
   // Frames
 
+  /**
+   * The processor that the person looks at: what has no thread or frame of its own (memory, disassembly, the console) is as it
+   * sees it. The one that stopped, until scopes of another are asked for.
+   */
+  get selected(): number {
+    return this.looksAt ?? this.target.machine.current;
+  }
+  select(cpu: number): void {
+    this.looksAt = cpu;
+  }
+
   frameId = (cpu: number, index: number): number => cpu * FRAMES_PER_CPU + index + 1;
 
-  /** The processor and frame of an id of the last stack trace; without one, the top of the first processor. */
+  /** The processor and frame of an id of the last stack trace; without one, the top of the selected processor. */
   frame(id: number | undefined): { cpu: number; frame: Frame; view: ProcessorView } {
     const target = this.target;
-    const cpu = id === undefined ? 0 : Math.floor((id - 1) / FRAMES_PER_CPU);
+    const cpu = id === undefined ? this.selected : Math.floor((id - 1) / FRAMES_PER_CPU);
     if (id !== undefined && (cpu < 0 || cpu >= target.machine.cpuCount))
       throw new UserError(`There is no stack frame ${id}.`);
     const frames = target.stack(cpu);
@@ -241,11 +254,10 @@ export class Session {
   }
 
   cpuOf(threadId: number | undefined): number {
-    const cpu = (threadId ?? 1) - 1;
-    if (!Number.isInteger(cpu) || cpu < 0 || cpu >= this.target.machine.cpuCount) {
-      throw new UserError(
-        `There is no thread ${threadId}: this machine has ${this.target.machine.cpuCount}, counted from 1.`,
-      );
+    const { machine } = this.target;
+    const cpu = threadId === undefined ? this.selected : threadId - 1;
+    if (!Number.isInteger(cpu) || cpu < 0 || cpu >= machine.cpuCount) {
+      throw new UserError(`There is no thread ${threadId}: this machine has ${machine.cpuCount}, counted from 1.`);
     }
     return cpu;
   }
@@ -306,14 +318,16 @@ export class Session {
     target: Target,
     kind: StopKind,
     body: Omit<DebugProtocol.StoppedEvent['body'], 'threadId' | 'allThreadsStopped'>,
+    cpu = target.machine.current,
   ): void {
     this.lastStop = body;
     this.lastKind = kind;
+    this.select(cpu);
     const { machine, symbols } = target;
     const stop = target.outcome?.stop;
     const record = stop?.kind === 'vm-exit' ? stop.record : machine.handler?.exit;
     const custom: StoppedBody = {
-      threadId: threadOf(record?.cpu ?? 0),
+      threadId: threadOf(cpu),
       kind,
       instructions: machine.instructionsRetired,
       ...(record === undefined ? {} : { exit: exitRow(record, symbols) }),
