@@ -25,6 +25,7 @@ const HELP = `NAME
 SYNOPSIS
   hyperstep run FILE | FOLDER [--mode bare|vm] [--memory SIZE] [--processors N]
                 [--cpu PRESET | JSON] [--absent-devices stop|float] [--define NAME=VALUE]...
+                [--disk FILE [--disk-write]] [--command-line TEXT] [--initrd FILE]...
                 [--include FOLDER]... [--keys N:TEXT]... [--max-instructions N] [--screen] [--json]
   hyperstep --help
 
@@ -48,6 +49,10 @@ OPTIONS
                          What an access does where there is no device. stop: ends the run by name.
                          float: reads give ones, writes are lost, as real operating systems expect;
                          the first access to each place is told on standard error. Default: stop.
+  --disk FILE            A raw hard disk image. What the guest writes stays in memory.
+  --disk-write           Writes it into the file in the end.
+  --command-line TEXT    For a Linux or Multiboot kernel.
+  --initrd FILE          Initial RAM disk of Linux, or a Multiboot module; may be repeated.
   --define NAME=VALUE    Defines a name for the assembler, as %define does; may be repeated.
   --include FOLDER       Searched by %include as well; may be repeated.
   --keys N:TEXT          Types TEXT on the keyboard once N instructions are done, or when the guest
@@ -87,6 +92,10 @@ const OPTIONS = {
   processors: { type: 'string' },
   cpu: { type: 'string' },
   'absent-devices': { type: 'string' },
+  disk: { type: 'string' },
+  'disk-write': { type: 'boolean' },
+  'command-line': { type: 'string' },
+  initrd: { type: 'string', multiple: true },
   define: { type: 'string', multiple: true },
   include: { type: 'string', multiple: true },
   keys: { type: 'string', multiple: true },
@@ -126,6 +135,9 @@ function readCommandLine(args: readonly string[]): Command | undefined {
   const processors = text(values.processors, 'processors');
   const cpu = text(values.cpu, 'cpu');
   const absentDevices = text(values['absent-devices'], 'absent-devices');
+  const disk = text(values.disk, 'disk');
+  const commandLine = text(values['command-line'], 'command-line');
+  const initrd = (values.initrd ?? []).map((each) => path.resolve(text(each, 'initrd') ?? ''));
   const defines = (values.define ?? []).map((each) => definition(text(each, 'define') ?? ''));
   const includes = (values.include ?? []).map((each) => path.resolve(text(each, 'include') ?? ''));
   const launch = readLaunchArguments({
@@ -136,6 +148,10 @@ function readCommandLine(args: readonly string[]): Command | undefined {
     ...(processors === undefined ? {} : { processors: count(processors, 'processors', processors) }),
     ...(cpu === undefined ? {} : { cpu: cpuFrom(cpu) }),
     ...(absentDevices === undefined ? {} : { absentDevices }),
+    ...(disk === undefined ? {} : { disk: path.resolve(disk) }),
+    ...(values['disk-write'] === true ? { diskWrite: true } : {}),
+    ...(commandLine === undefined ? {} : { commandLine }),
+    ...(initrd.length === 0 ? {} : { initrd }),
     defines: { ...(preset['defines'] as object | undefined), ...Object.fromEntries(defines) },
     includePaths: [...includes, ...((preset['includePaths'] as string[] | undefined) ?? [])],
     stopOnEntry: false,
@@ -225,6 +241,9 @@ async function run({ launch, maxInstructions, json, screen, keys }: Command): Pr
       else process.stdout.write(bytes.slice());
     },
   });
+  const kept = result.target.keepDisk();
+  if (kept !== undefined) process.stderr.write(`hyperstep: ${kept}\n`);
+  result.target.close();
   process.stdout.write(
     json ? `${jsonReport(result, Buffer.concat(written).toString('utf8'))}\n` : report(result, screen),
   );

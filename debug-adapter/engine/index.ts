@@ -28,6 +28,8 @@ export { allRegisters } from './isa/registers.ts';
 export { loadElfSymbols } from './loader/elf.ts';
 export { loadProgram } from './loader/load.ts';
 export { MAX_CPUS } from './execution/engine-memory.ts';
+export { joinedRamDisk, withMultibootModules } from './loader/modules.ts';
+export type { KernelModule } from './loader/modules.ts';
 export { MAX_MEMORY_BYTES } from './machine/memory-limit.ts';
 export type {
   AddressSpace,

@@ -22,6 +22,14 @@ export interface LaunchAttributes {
    * give ones, writes are lost, and the first access to each place is told. Default `stop`.
    */
   readonly absentDevices?: AbsentDevices;
+  /** What a Linux or Multiboot kernel is told: the whole command line of Linux, the words after the file name of Multiboot. */
+  readonly commandLine?: string;
+  /** Initial RAM disk of a Linux kernel, or the modules of a Multiboot kernel: a path, or several. */
+  readonly initrd?: string | readonly string[];
+  /** Raw image of a hard disk, device 0 of the primary IDE channel. What the guest writes stays in the machine. */
+  readonly disk?: string;
+  /** Write what the guest has written into the file of `disk` when the session ends. Default false. */
+  readonly diskWrite?: boolean;
   /** Stop before the first instruction. Default true. */
   readonly stopOnEntry?: boolean;
   /** Names defined before the first source line, as `%define NAME VALUE`. */
@@ -53,6 +61,10 @@ export const LAUNCH_ATTRIBUTES = {
   cpu: 'object with options',
   processors: 'number',
   absentDevices: 'string',
+  commandLine: 'string',
+  initrd: 'string or array of strings',
+  disk: 'string',
+  diskWrite: 'boolean',
   stopOnEntry: 'boolean',
   defines: 'object',
   includePaths: 'array of strings',

@@ -25,6 +25,11 @@ export interface LaunchRequest {
   readonly cpu: CpuChoice;
   readonly processors: number;
   readonly absentDevices: AbsentDevices;
+  /** Of a Linux or Multiboot kernel. */
+  readonly commandLine: string | undefined;
+  readonly initrd: readonly string[];
+  readonly disk: string | undefined;
+  readonly diskWrite: boolean;
   readonly stopOnEntry: boolean;
   readonly defines: Readonly<Record<string, string>>;
   readonly includePaths: readonly string[];
@@ -38,6 +43,8 @@ export interface LaunchRequest {
 const PAGE_BYTES = 4096;
 const MIN_MEMORY = 1024 ** 2;
 
+const isStrings = (value: unknown): boolean => Array.isArray(value) && value.every((each) => typeof each === 'string');
+
 const CHECKS: Readonly<Record<(typeof LAUNCH_ATTRIBUTES)[keyof LaunchAttributes], (value: unknown) => boolean>> = {
   string: (value) => typeof value === 'string',
   boolean: (value) => typeof value === 'boolean',
@@ -45,7 +52,8 @@ const CHECKS: Readonly<Record<(typeof LAUNCH_ATTRIBUTES)[keyof LaunchAttributes]
   object: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
   'object with options': (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
   'string or number': (value) => typeof value === 'string' || typeof value === 'number',
-  'array of strings': (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
+  'array of strings': isStrings,
+  'string or array of strings': (value) => typeof value === 'string' || isStrings(value),
 };
 
 /** Throws a `UserError` that names the attribute and what to write instead. */
@@ -72,6 +80,9 @@ export function readLaunchArguments(raw: Readonly<Record<string, unknown>>): Lau
       'Launch attribute "program" is missing: the path of a .asm source, a boot image or an ELF kernel.',
     );
   }
+  if (attributes.diskWrite === true && attributes.disk === undefined)
+    throw new UserError('Launch attribute "diskWrite" needs "disk": the image that is written.');
+  const { initrd = [] } = attributes;
   const workspace = raw[WORKSPACE_ATTRIBUTE];
   const mode = attributes.mode === undefined ? undefined : modeOf(attributes.mode);
   return {
@@ -81,6 +92,10 @@ export function readLaunchArguments(raw: Readonly<Record<string, unknown>>): Lau
     cpu: cpuOf(attributes.cpu ?? {}),
     processors: processorsOf(attributes.processors ?? DEFAULT_PROCESSORS, mode),
     absentDevices: oneOf('absentDevices', attributes.absentDevices ?? 'stop', ABSENT_DEVICES),
+    commandLine: attributes.commandLine,
+    initrd: typeof initrd === 'string' ? [initrd] : initrd,
+    disk: attributes.disk,
+    diskWrite: attributes.diskWrite ?? false,
     stopOnEntry: attributes.stopOnEntry ?? true,
     defines: Object.fromEntries(Object.entries(attributes.defines ?? {}).map(([name, value]) => [name, `${value}`])),
     includePaths: attributes.includePaths ?? [],

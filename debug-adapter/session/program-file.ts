@@ -2,8 +2,8 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { assembleProgram, loadElfSymbols, loadProgram } from '../engine/index.ts';
-import type { Diagnostic, Program, ProgramResult } from '../engine/index.ts';
+import { assembleProgram, joinedRamDisk, loadElfSymbols, loadProgram, withMultibootModules } from '../engine/index.ts';
+import type { Diagnostic, KernelModule, Program, ProgramResult } from '../engine/index.ts';
 import { UserError } from '../debugger/user-error.ts';
 import { formatMemorySize, plural } from '../present/text.ts';
 import type { LaunchRequest } from './launch-arguments.ts';
@@ -30,14 +30,43 @@ const isSource = (file: string): boolean => /\.(asm|nasm|s|inc)$/i.test(file);
 /** Throws `ProgramError` or `UserError` with one clear message. */
 export function readProgram(launch: LaunchRequest): LoadedProgram {
   const bytes = readUserFile(launch.program, 'program');
-  const result = isSource(launch.program)
-    ? assembleFile(launch, bytes)
-    : loadProgram(launch.program, bytes, { memoryBytes: launch.memoryBytes });
-  const program = accept(launch.program, result);
+  const result = isSource(launch.program) ? assembleFile(launch, bytes) : loadFile(launch, bytes);
+  const program = withKernelParts(accept(launch.program, result), launch);
   checkFits(program, launch.memoryBytes);
   if (launch.symbols === undefined) return { program, warnings: result.diagnostics };
   const named = withSymbols(program, launch.symbols);
   return { program: named.program, warnings: [...result.diagnostics, ...named.warnings] };
+}
+
+function loadFile(launch: LaunchRequest, bytes: Uint8Array): ProgramResult {
+  const { memoryBytes, commandLine, initrd } = launch;
+  return loadProgram(launch.program, bytes, {
+    memoryBytes,
+    ...(commandLine === undefined ? {} : { commandArguments: commandLine }),
+    ...(initrd.length === 0 ? {} : { initrd: joinedRamDisk(modulesOf(launch)) }),
+  });
+}
+
+const modulesOf = ({ initrd }: LaunchRequest): readonly KernelModule[] =>
+  initrd.map((file) => ({ name: path.basename(file), bytes: readUserFile(file, 'initrd') }));
+
+/** Command line and modules for what the loader has not given them to; refuses them for programs that take none. */
+function withKernelParts(program: Program, launch: LaunchRequest): Program {
+  const { boot } = program;
+  const { commandLine, initrd } = launch;
+  const attribute = initrd.length > 0 ? 'initrd' : commandLine === undefined ? undefined : 'commandLine';
+  if (attribute === undefined || boot.kind === 'linux' || boot.kind === 'linux-setup') return program;
+  if (boot.kind !== 'multiboot')
+    throw new UserError(
+      `Launch attribute "${attribute}" is for Linux and Multiboot kernels, and ${path.basename(program.name)} is neither.`,
+    );
+  // A source has no loader that knows the command line.
+  const complete =
+    isSource(launch.program) && commandLine !== undefined
+      ? { ...program, boot: { ...boot, commandLine: `${boot.commandLine} ${commandLine}` } }
+      : program;
+  if (initrd.length === 0) return complete;
+  return accept(launch.program, withMultibootModules(complete, modulesOf(launch), launch.memoryBytes));
 }
 
 function accept(file: string, { program, diagnostics }: ProgramResult): Program {
@@ -68,8 +97,7 @@ export function diagnosticText({ file, line, column, message }: Diagnostic): str
 function readUserFile(file: string, attribute: string): Uint8Array {
   try {
     const status = statSync(file);
-    if (status.isDirectory())
-      throw new UserError(`"${attribute}" names a folder, ${file}; name the program file in it.`);
+    if (status.isDirectory()) throw new UserError(`"${attribute}" names a folder, ${file}; name the file in it.`);
     if (status.size > MAX_FILE_BYTES) {
       throw new UserError(
         `"${attribute}": ${file} has ${formatMemorySize(status.size)}, and at most ${formatMemorySize(MAX_FILE_BYTES)} are read; name the boot image or kernel itself, not the image of a whole disk.`,
@@ -82,7 +110,7 @@ function readUserFile(file: string, attribute: string): Uint8Array {
   }
 }
 
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':
       return 'there is no such file';

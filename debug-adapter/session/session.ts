@@ -99,6 +99,7 @@ export class Session {
       throw error;
     }
     before.runner.abandon();
+    before.close();
     this.console.flush();
     this.over = false;
     this.begin();
@@ -218,6 +219,8 @@ export class Session {
   disconnect(): void {
     this.current?.runner.abandon();
     this.console.flush();
+    this.keepDisk();
+    this.current?.close();
     this.current = undefined;
     setImmediate(() => this.port.close());
   }
@@ -375,7 +378,13 @@ export class Session {
   private end(): void {
     if (this.over) return;
     this.over = true;
+    this.keepDisk();
     this.send('terminated');
+  }
+
+  private keepDisk(): void {
+    const told = this.current?.keepDisk();
+    if (told !== undefined) this.output(`${told}\n`, 'console');
   }
 
   private sendCustom<N extends keyof CustomEvents>(name: N, body: CustomEvents[N]): void {

@@ -8,9 +8,10 @@ import type { Frame } from '../debugger/stack.ts';
 import { StopRules } from '../debugger/stop-rules.ts';
 import { SymbolTable } from '../debugger/symbols.ts';
 import { UserError } from '../debugger/user-error.ts';
-import { formatMemorySize } from '../present/text.ts';
+import { formatMemorySize, plural } from '../present/text.ts';
 import { DEFAULT_MODE } from '../protocol/launch.ts';
 import { ownsMachine } from '../debugger/program-kind.ts';
+import { DiskFile } from './disk-file.ts';
 import type { LaunchRequest } from './launch-arguments.ts';
 import { readProgram } from './program-file.ts';
 import { Runner } from './runner.ts';
@@ -27,6 +28,7 @@ export class Target {
   readonly warnings: readonly Diagnostic[];
   /** Why the machine stands; undefined before the first stop and while it runs. */
   outcome: Outcome | undefined;
+  private readonly disk: DiskFile | undefined;
   private readonly frames = new Map<number, readonly Frame[]>();
 
   /** Throws `UserError` where the program cannot be made. */
@@ -40,6 +42,7 @@ export class Target {
     this.mode = launch.mode ?? (ownsMachine(program) || launch.processors > 1 ? 'bare' : DEFAULT_MODE);
     this.symbols = new SymbolTable(program);
     checkVirtualization(this.mode, launch.cpu);
+    this.disk = launch.disk === undefined ? undefined : new DiskFile(launch.disk, launch.diskWrite ? 'write' : 'read');
     this.machine = madeMachine({
       program,
       mode: this.mode,
@@ -48,11 +51,33 @@ export class Target {
       processors: launch.processors,
       absentDevices: launch.absentDevices,
       onAbsentDevice: events.onLog,
+      ...(this.disk === undefined ? {} : { disk: this.disk }),
       onConsole: events.onConsole,
     });
     this.breakpoints = new BreakpointRegistry(this.symbols);
     this.rules = new StopRules(this.symbols, launch.stopOn);
     this.runner = new Runner(this.machine, this.breakpoints, this.rules, events);
+  }
+
+  /**
+   * Writes into the disk's file what the guest has written, where the launch says so.
+   * @returns what was done, to be told; undefined where there was nothing to do
+   */
+  keepDisk(): string | undefined {
+    const { diskChanges } = this.machine;
+    if (this.disk === undefined || !this.launch.diskWrite || diskChanges.size === 0) return undefined;
+    try {
+      this.disk.write(diskChanges);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return error.message;
+    }
+    return `${plural(diskChanges.size, 'sector')} written to ${path.basename(this.launch.disk ?? '')}.`;
+  }
+
+  /** The machine will not run again. */
+  close(): void {
+    this.disk?.close();
   }
 
   get programName(): string {

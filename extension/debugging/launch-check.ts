@@ -18,6 +18,8 @@ type ValueKind = (typeof LAUNCH_ATTRIBUTES)[AttributeName];
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+const isStrings = (value: unknown): boolean => Array.isArray(value) && value.every((each) => typeof each === 'string');
+
 const IS_KIND: Readonly<Record<ValueKind, (value: unknown) => boolean>> = {
   string: (value) => typeof value === 'string',
   boolean: (value) => typeof value === 'boolean',
@@ -26,7 +28,8 @@ const IS_KIND: Readonly<Record<ValueKind, (value: unknown) => boolean>> = {
   object: (value) =>
     isRecord(value) && Object.values(value).every((each) => typeof each === 'string' || typeof each === 'number'),
   'object with options': isRecord,
-  'array of strings': (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
+  'array of strings': isStrings,
+  'string or array of strings': (value) => typeof value === 'string' || isStrings(value),
 };
 
 const KIND_IN_WORDS: Readonly<Record<ValueKind, string>> = {
@@ -37,6 +40,7 @@ const KIND_IN_WORDS: Readonly<Record<ValueKind, string>> = {
   object: 'an object of strings and numbers, such as { "FAULT": 3 }',
   'object with options': 'an object such as { "preset": "haswell" }',
   'array of strings': 'an array of strings',
+  'string or array of strings': 'a string or an array of strings',
 };
 
 const isAttribute = (name: string): name is AttributeName => Object.hasOwn(LAUNCH_ATTRIBUTES, name);

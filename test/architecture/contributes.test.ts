@@ -47,13 +47,16 @@ interface Contributes {
 const contributes = (): Contributes => manifest().contributes as unknown as Contributes;
 const sorted = (values: Iterable<string>): string[] => [...new Set(values)].sort();
 
+const kindOfAlternative = (type: string): string =>
+  type === 'integer' ? 'number' : type === 'array' ? 'array of strings' : type;
+
 /** How the protocol would name the kind of value a schema takes. */
 function kindOf({ type, anyOf, properties }: Property): string {
   if (properties !== undefined) return 'object with options';
   if (type === 'array') return 'array of strings';
   return (
     type ??
-    sorted((anyOf ?? []).map((each) => (each.type === 'integer' ? 'number' : each.type)))
+    sorted((anyOf ?? []).map((each) => kindOfAlternative(each.type)))
       .reverse()
       .join(' or ')
   );

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { LoadSegment } from '../../debug-adapter/engine/base/program.ts';
+import type { BootModule, LoadSegment } from '../../debug-adapter/engine/base/program.ts';
 import { multibootInformation } from '../../debug-adapter/engine/loader/multiboot-information.ts';
 
 const MIB = 1 << 20;
@@ -9,8 +9,13 @@ const segment = (address: number, bytes: number): LoadSegment => ({
   zeroBytes: bytes,
 });
 
-function build(memoryBytes: number, segments: readonly LoadSegment[] = [], commandLine = 'kernel.elf console=com1') {
-  const information = multibootInformation({ memoryBytes, commandLine, segments });
+function build(
+  memoryBytes: number,
+  segments: readonly LoadSegment[] = [],
+  commandLine = 'kernel.elf console=com1',
+  modules: readonly BootModule[] = [],
+) {
+  const information = multibootInformation({ memoryBytes, commandLine, segments, modules });
   assert.ok(information);
   const { bytes, address } = information.segment;
   assert.equal(information.address, address);
@@ -47,6 +52,19 @@ describe('Multiboot information', () => {
     ]);
   });
 
+  it('lists modules', () => {
+    const { u32, text, address } = build(64 * MIB, [], 'k', [
+      { start: 0x20_0000, end: 0x20_1234, name: 'initrd.img' },
+      { start: 0x20_2000, end: 0x20_2001, name: 'b' },
+    ]);
+    assert.equal(u32(20), 2);
+    const at = u32(24) - address;
+    assert.equal(at % 4, 0);
+    assert.deepEqual([u32(at), u32(at + 4), text(u32(at + 8)), u32(at + 12)], [0x20_0000, 0x20_1234, 'initrd.img', 0]);
+    assert.deepEqual([u32(at + 16), u32(at + 20), text(u32(at + 24))], [0x20_2000, 0x20_2001, 'b']);
+    assert.equal(text(u32(64)), 'Hyperstep');
+  });
+
   it('splits memory above 3 GiB around the devices', () => {
     const { u32, view, address } = build(5 * 1024 * MIB);
     assert.equal(u32(8), 3071 * 1024);
@@ -67,6 +85,6 @@ describe('Multiboot information', () => {
 
   it('finds no room where the program takes everything', () => {
     const segments = [segment(0, 0x9_fc00), segment(MIB, 15 * MIB)];
-    assert.equal(multibootInformation({ memoryBytes: 16 * MIB, commandLine: '', segments }), undefined);
+    assert.equal(multibootInformation({ memoryBytes: 16 * MIB, commandLine: '', segments, modules: [] }), undefined);
   });
 });

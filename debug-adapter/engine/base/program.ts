@@ -37,6 +37,13 @@ export interface LoadSegment {
   readonly zeroBytes: number;
 }
 
+/** A file that a Multiboot kernel finds in memory, from `start` to before `end`. */
+export interface BootModule {
+  readonly start: number;
+  readonly end: number;
+  readonly name: string;
+}
+
 /**
  * How the program expects to be started.
  * - `boot-sector`: as from a floppy: the image is the disk (drive 0), its sector 0 is at 0:7C00h, DL = 0, real mode.
@@ -48,7 +55,12 @@ export interface LoadSegment {
  */
 export type BootProtocol =
   | { readonly kind: 'boot-sector'; readonly disk: Uint8Array }
-  | { readonly kind: 'multiboot'; readonly entry: number; readonly commandLine: string }
+  | {
+      readonly kind: 'multiboot';
+      readonly entry: number;
+      readonly commandLine: string;
+      readonly modules?: readonly BootModule[];
+    }
   /** All guest-physical. */
   | { readonly kind: 'linux'; readonly entry: number; readonly parameters: number; readonly gdt: number }
   | { readonly kind: 'linux-setup'; readonly segment: number; readonly stack: number }

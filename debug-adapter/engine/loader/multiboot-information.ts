@@ -1,9 +1,9 @@
 /**
  * The Multiboot 1 information structure that EBX points to (Multiboot Specification 0.6.96, "Boot information format"): memory
- * sizes, command line, memory map and boot loader name. There are no modules; the flag says so, with a count of 0.
+ * sizes, command line, modules, memory map and boot loader name.
  */
 import { EXTENDED_BIOS_DATA, EXTENDED_MEMORY, memoryMap } from '../base/memory-map.ts';
-import type { LoadSegment } from '../base/program.ts';
+import type { BootModule, LoadSegment } from '../base/program.ts';
 import { segmentEnd } from './segments.ts';
 
 /** EAX at entry. */
@@ -13,6 +13,7 @@ const INFORMATION_BYTES = 116;
 const MAP_ENTRY_BYTES = 24;
 /** The size field of a map entry does not count itself. */
 const MAP_ENTRY_SIZE = 20;
+const MODULE_BYTES = 16;
 const MAP_USABLE = 1;
 const MAP_RESERVED = 2;
 
@@ -27,6 +28,8 @@ const OFFSET = {
   memLower: 4,
   memUpper: 8,
   commandLine: 16,
+  moduleCount: 20,
+  moduleAddress: 24,
   mapLength: 44,
   mapAddress: 48,
   loaderName: 64,
@@ -48,6 +51,7 @@ export interface MultibootInformationOptions {
   readonly memoryBytes: number;
   /** Complete, with the file name as its first word (as `BootProtocol.commandLine` has it). */
   readonly commandLine: string;
+  readonly modules: readonly BootModule[];
   /** What is in memory already. */
   readonly segments: readonly LoadSegment[];
 }
@@ -60,7 +64,10 @@ export function multibootInformation(options: MultibootInformationOptions): Mult
   const mapOffset = INFORMATION_BYTES;
   const commandLineOffset = mapOffset + map.length * MAP_ENTRY_BYTES;
   const loaderNameOffset = commandLineOffset + commandLine.length;
-  const bytes = new Uint8Array(loaderNameOffset + loaderName.length);
+  const moduleNames = options.modules.map(({ name }) => zeroTerminated(name));
+  const modulesOffset = roundUp(loaderNameOffset + loaderName.length, 4);
+  const namesOffset = modulesOffset + options.modules.length * MODULE_BYTES;
+  const bytes = new Uint8Array(namesOffset + moduleNames.reduce((sum, name) => sum + name.length, 0));
   const address = freeAddress(bytes.length, options);
   if (address === undefined) return undefined;
 
@@ -71,6 +78,8 @@ export function multibootInformation(options: MultibootInformationOptions): Mult
   set(OFFSET.memLower, EXTENDED_BIOS_DATA / 1024);
   set(OFFSET.memUpper, Math.floor((extended?.bytes ?? 0) / 1024));
   set(OFFSET.commandLine, address + commandLineOffset);
+  set(OFFSET.moduleCount, options.modules.length);
+  set(OFFSET.moduleAddress, address + modulesOffset);
   set(OFFSET.mapLength, map.length * MAP_ENTRY_BYTES);
   set(OFFSET.mapAddress, address + mapOffset);
   set(OFFSET.loaderName, address + loaderNameOffset);
@@ -83,6 +92,16 @@ export function multibootInformation(options: MultibootInformationOptions): Mult
   });
   bytes.set(commandLine, commandLineOffset);
   bytes.set(loaderName, loaderNameOffset);
+  let nameOffset = namesOffset;
+  options.modules.forEach(({ start, end }, index) => {
+    const at = modulesOffset + index * MODULE_BYTES;
+    set(at, start);
+    set(at + 4, end);
+    set(at + 8, address + nameOffset);
+    const name = moduleNames[index] ?? zeroTerminated('');
+    bytes.set(name, nameOffset);
+    nameOffset += name.length;
+  });
   return { address, segment: { address, bytes, zeroBytes: 0 } };
 }
 

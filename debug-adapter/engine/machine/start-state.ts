@@ -123,6 +123,7 @@ export function prepareStart(program: Program, memoryBytes: number, memory: Gues
       const information = multibootInformation({
         memoryBytes,
         commandLine: boot.commandLine,
+        modules: boot.modules ?? [],
         segments: program.segments,
       });
       if (information) memory.write(information.address, information.segment.bytes);
