@@ -1,25 +1,17 @@
 /** Writes docs/conformance.md: what is claimed, who judged it, over how many cases, and where we rightly differ. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { LOWERED, LOWERED_STRINGS } from '../../debug-adapter/engine/execution/handlers.ts';
 import { codeName, mnemonicOf } from '../../debug-adapter/engine/isa/codes.ts';
-import { INSTRUCTIONS } from '../../debug-adapter/engine/machine/instruction-table.ts';
 import { fromRoot, ROOT } from '../../scripts/lib/root.ts';
+import { CLAIMED } from './host/forms.ts';
 import { storedResult, type StoredResult } from './results.ts';
 import type { Suite } from './suite.ts';
 import { SUITES } from './suites.ts';
 
 const FILE = fromRoot('docs', 'conformance.md');
 
-/** Every instruction form the machine executes, by the name of its iced `Code`. */
-function claimedForms(): Map<string, string> {
-  const codes = new Set([
-    ...LOWERED.keys(),
-    ...Object.values(LOWERED_STRINGS).flatMap((table) => [...table.keys()]),
-    ...INSTRUCTIONS.keys(),
-  ]);
-  return new Map([...codes].map((code) => [codeName(code), mnemonicOf(code)]));
-}
+/** Mnemonics by form, both by name. */
+const claimedForms = (): Map<string, string> => new Map(CLAIMED.map((code) => [codeName(code), mnemonicOf(code)]));
 
 const grouped = (value: number): string => value.toLocaleString('en-US');
 

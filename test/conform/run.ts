@@ -60,7 +60,8 @@ async function main(): Promise<number> {
       continue;
     }
     const result = await suite.run(options);
-    for (const line of result.wrong.slice(0, MOST_REPORTED)) console.log(`${suite.name}: WRONG ${line}`);
+    for (const line of result.wrong.slice(0, options.only.length > 0 ? undefined : MOST_REPORTED))
+      console.log(`${suite.name}: WRONG ${line}`);
     for (const { why, count } of result.excused) console.log(`${suite.name}: excused ${count}: ${why}`);
     const excused = result.excused.reduce((sum, { count }) => sum + count, 0);
     const forms = Object.keys(result.forms).length;

@@ -1,6 +1,7 @@
 /** Every conformance suite, in the order they run and are reported. */
 import { benchSuite } from './bench.ts';
 import { capturedSuite } from './captured.ts';
+import { hostSuite } from './host.ts';
 import type { Suite } from './suite.ts';
 
-export const SUITES: readonly Suite[] = [capturedSuite, benchSuite];
+export const SUITES: readonly Suite[] = [capturedSuite, hostSuite, benchSuite];

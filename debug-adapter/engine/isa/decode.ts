@@ -136,6 +136,8 @@ export function decode(
   try {
     decoder.ip = ip;
     decoder.decodeOut(scratch);
+    if (bits === 64 && scratch.code === Code.Pause && isExchangeWithR8(bytes, offset + scratch.length - 1))
+      return decode(bytes, offset, available, ip, bits, options | DecoderOptions.NoPause);
     return readInstruction(
       scratch,
       bits,
@@ -146,12 +148,25 @@ export function decode(
   }
 }
 
+/** Opcode 90h behind a REX prefix with B is XCHG with R8, behind F3h too (SDM Vol. 2B, "PAUSE", "XCHG"). */
+const isExchangeWithR8 = (bytes: Uint8Array, opcodeAt: number): boolean => (bytes[opcodeAt - 1] & 0xf1) === 0x41;
+
 /** The same bytes where they mean nothing: executing them raises #UD. */
 export const asUndefined = (instruction: DecodedInstruction): DecodedInstruction => ({
   ...instruction,
   code: Code.INVALID,
   invalid: true,
 });
+
+/** In 64-bit code only FS and GS prefixes count; the others are ignored (SDM Vol. 2A, "Instruction Prefixes" 2.1.1). */
+function segmentIn64(instruction: Instruction): number {
+  const { memorySegment } = instruction;
+  if (memorySegment === Register.FS || memorySegment === Register.GS) return memorySegment;
+  if (instruction.segmentPrefix === Register.None) return memorySegment;
+  const base = instruction.memoryBase;
+  const onStack = base === Register.RSP || base === Register.RBP || base === Register.ESP || base === Register.EBP;
+  return onStack ? Register.SS : Register.DS;
+}
 
 function readInstruction(instruction: Instruction, bits: CodeBits, noMoreBytes: boolean): DecodedInstruction {
   const code = instruction.code;
@@ -207,7 +222,7 @@ function readInstruction(instruction: Instruction, bits: CodeBits, noMoreBytes: 
     if (kind === OpKind.Register) continue;
     if (kind >= OpKind.MemorySegSI) {
       hasMemory = true;
-      segment = instruction.memorySegment;
+      segment = bits === 64 ? segmentIn64(instruction) : instruction.memorySegment;
       if (kind === OpKind.Memory) {
         memoryBase = instruction.memoryBase;
         memoryIndex = instruction.memoryIndex;

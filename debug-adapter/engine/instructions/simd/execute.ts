@@ -102,6 +102,10 @@ function storer(form: VectorForm, traits: VectorTraits): (cpu: Cpu, instruction:
   };
 }
 
+const checkDestination = (cpu: Cpu, instruction: DecodedInstruction, bytes: number): void => {
+  cpu.checkWritable(cpu.linearOperand(instruction, bytes, 'write'), bytes);
+};
+
 /** A source that may lie in memory at any alignment. */
 export function loadSource(
   cpu: Cpu,
@@ -145,7 +149,7 @@ export function bind(form: VectorForm, meaning: Meaning, traits: VectorTraits): 
   return (cpu, instruction) => {
     if (vex) requireAvx(cpu);
     else if (length !== 8) requireSse(cpu);
-    if (mmx) requireMmx(cpu);
+    if (mmx && (entersAlways || instruction.op1Kind === OpKind.Register)) requireMmx(cpu);
     extra.immediate = instruction.immediateLo & 0xff;
     extra.memory = loadB(cpu, instruction, b);
     if (destinationIsVector) {
@@ -162,7 +166,11 @@ export function bind(form: VectorForm, meaning: Meaning, traits: VectorTraits): 
     loadRegister(cpu, fourth ? vectorNumber(instruction.op3Register) : 0, c);
     if (traits.float) beginMxcsr(cpu);
     meaning(d, a, b, length, extra);
-    if (traits.float) commitMxcsr(cpu);
+    if (traits.float) {
+      // A page fault comes before a floating-point exception (SDM Vol. 3A, "Priority Among Concurrent Events" 6.9).
+      if (instruction.op0Kind === OpKind.Memory) checkDestination(cpu, instruction, operands[0].memoryBytes);
+      commitMxcsr(cpu);
+    }
     if (traits.compares) cpu.state.arithmeticFlags = comparison.flags;
     else store(cpu, instruction);
     if (entersAlways || (mmx && !extra.memory)) enterMmx(cpu.state);

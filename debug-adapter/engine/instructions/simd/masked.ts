@@ -71,9 +71,12 @@ export const maskedStore =
     loadRegister(cpu, vectorNumber(instruction.op2Register), value);
     const offset = wholeOffset(cpu, instruction);
     const targets: [number, bigint][] = [];
-    for (let i = 0; i < length / bytes; i++)
-      if (isSet(mask, i, bytes)) targets.push([i, lane(cpu, instruction, offset + BigInt(i * bytes), bytes, 'write')]);
-    for (const [, linear] of targets) cpu.checkWritable(linear, bytes);
+    for (let i = 0; i < length / bytes; i++) {
+      if (!isSet(mask, i, bytes)) continue;
+      const linear = lane(cpu, instruction, offset + BigInt(i * bytes), bytes, 'write');
+      cpu.checkWritable(linear, bytes);
+      targets.push([i, linear]);
+    }
     for (const [i, linear] of targets) cpu.writeLinear(linear, bytes, get(value, i, bytes));
   };
 
@@ -99,9 +102,12 @@ export const maskedMmxBytes: SystemInstruction = (cpu, instruction) => {
 function storeBytes(cpu: Cpu, instruction: DecodedInstruction, count: number): void {
   const offset = cpu.state.gpr(RDI);
   const targets: [number, bigint][] = [];
-  for (let i = 0; i < count; i++)
-    if (isSet(mask, i, 1)) targets.push([i, lane(cpu, instruction, offset + BigInt(i), 1, 'write')]);
-  for (const [, linear] of targets) cpu.checkWritable(linear, 1);
+  for (let i = 0; i < count; i++) {
+    if (!isSet(mask, i, 1)) continue;
+    const linear = lane(cpu, instruction, offset + BigInt(i), 1, 'write');
+    cpu.checkWritable(linear, 1);
+    targets.push([i, linear]);
+  }
   for (const [i, linear] of targets) cpu.writeLinear(linear, 1, BigInt(value.u8[i]));
 }
 
@@ -123,18 +129,19 @@ export const gather =
     loadRegister(cpu, from, index);
     const base = baseOffset(cpu, instruction);
     const scale = BigInt(instruction.memoryScale);
-    for (let i = 0; i < 32 / bytes; i++) {
-      const wanted = i < lanes && isSet(mask, i, bytes);
-      set(mask, i, bytes, wanted ? BigInt.asUintN(8 * bytes, -1n) : 0n);
-      if (i >= lanes) set(value, i, bytes, 0n);
-    }
     for (let i = 0; i < lanes; i++) {
-      if (!isSet(mask, i, bytes)) continue;
-      const scaled = BigInt.asIntN(8 * indexBytes, get(index, i, indexBytes)) * scale;
-      set(value, i, bytes, cpu.readLinear(lane(cpu, instruction, base + scaled, bytes, 'read'), bytes));
+      if (isSet(mask, i, bytes)) {
+        // This lane may fault: what is done must stay done.
+        storeRegister(cpu, to, value, destination, false);
+        storeRegister(cpu, by, mask, destination, false);
+        const scaled = BigInt.asIntN(8 * indexBytes, get(index, i, indexBytes)) * scale;
+        set(value, i, bytes, cpu.readLinear(lane(cpu, instruction, base + scaled, bytes, 'read'), bytes));
+      }
       set(mask, i, bytes, 0n);
-      storeRegister(cpu, to, value, destination, true);
-      storeRegister(cpu, by, mask, destination, true);
+    }
+    for (let i = lanes; i < 32 / bytes; i++) {
+      set(value, i, bytes, 0n);
+      set(mask, i, bytes, 0n);
     }
     storeRegister(cpu, to, value, destination, true);
     storeRegister(cpu, by, mask, destination, true);

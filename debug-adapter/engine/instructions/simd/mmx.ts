@@ -18,13 +18,15 @@ export function loadMmx(state: CpuState, register: number, into: Vector): void {
 export function storeMmx(state: CpuState, register: number, from: Vector): void {
   setX87Register(state, register - Register.MM0, ONES, from.u64[0]);
 }
-/** Every MMX instruction but EMMS marks all registers as used and sets TOP to 0. */
-export function enterMmx(state: CpuState): void {
-  state.set32(LAYOUT.x87Tags, ALL_VALID);
+/** Every MMX instruction sets TOP to 0 (SDM Vol. 3A, "The MMX State and MMX Register Aliasing" 12.2, table 12-1). */
+function enterWith(state: CpuState, tags: number): void {
+  state.set32(LAYOUT.x87Tags, tags);
   state.set32(LAYOUT.x87Status, state.get32(LAYOUT.x87Status) & ~TOP_MASK);
 }
+/** All but EMMS mark all registers as used. */
+export const enterMmx = (state: CpuState): void => enterWith(state, ALL_VALID);
 /** EMMS: all registers are empty. */
 export const emptyMmx: SystemInstruction = (cpu) => {
   requireMmx(cpu);
-  cpu.state.set32(LAYOUT.x87Tags, 0);
+  enterWith(cpu.state, 0);
 };

@@ -5,7 +5,7 @@ import { ZF } from '../../cpu/flags.ts';
 import { GP, raise } from '../../cpu/guest-fault.ts';
 import { LAYOUT } from '../../cpu/layout.ts';
 import { is64Bit, isCanonical, isLongMode } from '../../cpu/modes.ts';
-import type { OperandBytes } from '../../cpu/operands.ts';
+import { readRegister, type OperandBytes } from '../../cpu/operands.ts';
 import {
   dplOf,
   isCode,
@@ -146,7 +146,10 @@ const arpl: SystemInstruction = (cpu, instruction) => {
   const selector = Number(cpu.readOperand(instruction, 0, 2));
   const rpl = Number(cpu.readOperand(instruction, 1, 2)) & 3;
   const raises = (selector & 3) < rpl;
-  if (raises) cpu.writeOperand(instruction, 0, 2, BigInt((selector & ~3) | rpl));
+  // A register named with 32 bits keeps its upper half: the operand has 16.
+  const upper =
+    instruction.op0Kind === OpKind.Register ? readRegister(cpu.state, instruction.op0Register) & ~0xffffn : 0n;
+  if (raises) cpu.writeOperand(instruction, 0, 2, upper | BigInt((selector & ~3) | rpl));
   setZero(cpu, raises);
 };
 

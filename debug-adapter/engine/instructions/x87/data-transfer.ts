@@ -91,21 +91,22 @@ const storeNoException: FpuInstruction = (fpu, instruction) => {
   fpu.pop();
 };
 
-type Write = (fpu: Fpu, instruction: Parameters<FpuInstruction>[1], bits: bigint) => void;
-const writeBytes =
-  (bytes: 2 | 4 | 8): Write =>
-  ({ cpu }, instruction, bits) =>
-    cpu.writeOperand(instruction, 0, bytes, bits);
+/** A store that an unmasked exception keeps from happening still faults where it could not be made. */
+function checkTarget({ cpu }: Fpu, instruction: Parameters<FpuInstruction>[1], bytes: number): void {
+  cpu.checkWritable(cpu.linearOperand(instruction, bytes, 'write'), bytes);
+}
 
 /** Memory is written before anything else changes, so that a page fault leaves the FPU as it was. */
 const store =
-  (convert: Conversion, write: Write, pops: 0 | 1, mode?: number): FpuInstruction =>
+  (convert: Conversion, bytes: 2 | 4 | 8 | typeof EXTENDED_BYTES, pops: 0 | 1, mode?: number): FpuInstruction =>
   (fpu, instruction) => {
     const rounding = mode ?? fpu.roundingMode;
     const empty = fpu.isEmpty(0);
     const stored = convert(empty ? INDEFINITE : fpu.get(0), rounding, fpu.masks);
     const stores = empty ? fpu.isMasked(INVALID) : stored.stores;
-    if (stores) write(fpu, instruction, stored.bits);
+    if (!stores) checkTarget(fpu, instruction, bytes);
+    else if (bytes === EXTENDED_BYTES) writeTenBytes(fpu, instruction, stored.bits);
+    else fpu.cpu.writeOperand(instruction, 0, bytes, stored.bits);
     if (empty) fpu.underflows();
     else {
       fpu.setStatus(C1, stored.up ? C1 : 0);
@@ -119,7 +120,8 @@ const storeExtended: FpuInstruction = (fpu, instruction) => {
   const empty = fpu.isEmpty(0);
   const { sign, exponent, significand } = empty ? INDEFINITE : fpu.get(0);
   const stores = !empty || fpu.isMasked(INVALID);
-  if (stores) writeTenBytes(fpu, instruction, (BigInt(sign) << 79n) | (BigInt(exponent) << 64n) | significand);
+  if (!stores) checkTarget(fpu, instruction, EXTENDED_BYTES);
+  else writeTenBytes(fpu, instruction, (BigInt(sign) << 79n) | (BigInt(exponent) << 64n) | significand);
   if (empty) fpu.underflows();
   else fpu.setStatus(C1, 0);
   if (stores) fpu.pop();
@@ -161,23 +163,23 @@ export const DATA_TRANSFER: readonly Form[] = [
   [Code.Fild_m32int, waiting(loadWhole(4))],
   [Code.Fild_m64int, waiting(loadWhole(8))],
   [Code.Fbld_m80bcd, waiting(loadDecimal)],
-  [Code.Fst_m32fp, waiting(store(toSingle, writeBytes(4), 0))],
-  [Code.Fstp_m32fp, waiting(store(toSingle, writeBytes(4), 1))],
-  [Code.Fst_m64fp, waiting(store(toDouble, writeBytes(8), 0))],
-  [Code.Fstp_m64fp, waiting(store(toDouble, writeBytes(8), 1))],
+  [Code.Fst_m32fp, waiting(store(toSingle, 4, 0))],
+  [Code.Fstp_m32fp, waiting(store(toSingle, 4, 1))],
+  [Code.Fst_m64fp, waiting(store(toDouble, 8, 0))],
+  [Code.Fstp_m64fp, waiting(store(toDouble, 8, 1))],
   [Code.Fstp_m80fp, waiting(storeExtended)],
   [Code.Fst_sti, waiting(storeRegister(0))],
   ...forms([Code.Fstp_sti, Code.Fstp_sti_DFD0, Code.Fstp_sti_DFD8], waiting(storeRegister(1))),
   [Code.Fstpnce_sti, waiting(storeNoException)],
-  [Code.Fist_m16int, waiting(store(toInteger(16), writeBytes(2), 0))],
-  [Code.Fist_m32int, waiting(store(toInteger(32), writeBytes(4), 0))],
-  [Code.Fistp_m16int, waiting(store(toInteger(16), writeBytes(2), 1))],
-  [Code.Fistp_m32int, waiting(store(toInteger(32), writeBytes(4), 1))],
-  [Code.Fistp_m64int, waiting(store(toInteger(64), writeBytes(8), 1))],
-  [Code.Fisttp_m16int, waiting(store(toInteger(16), writeBytes(2), 1, TRUNCATE))],
-  [Code.Fisttp_m32int, waiting(store(toInteger(32), writeBytes(4), 1, TRUNCATE))],
-  [Code.Fisttp_m64int, waiting(store(toInteger(64), writeBytes(8), 1, TRUNCATE))],
-  [Code.Fbstp_m80bcd, waiting(store(toDecimal, writeTenBytes, 1))],
+  [Code.Fist_m16int, waiting(store(toInteger(16), 2, 0))],
+  [Code.Fist_m32int, waiting(store(toInteger(32), 4, 0))],
+  [Code.Fistp_m16int, waiting(store(toInteger(16), 2, 1))],
+  [Code.Fistp_m32int, waiting(store(toInteger(32), 4, 1))],
+  [Code.Fistp_m64int, waiting(store(toInteger(64), 8, 1))],
+  [Code.Fisttp_m16int, waiting(store(toInteger(16), 2, 1, TRUNCATE))],
+  [Code.Fisttp_m32int, waiting(store(toInteger(32), 4, 1, TRUNCATE))],
+  [Code.Fisttp_m64int, waiting(store(toInteger(64), 8, 1, TRUNCATE))],
+  [Code.Fbstp_m80bcd, waiting(store(toDecimal, EXTENDED_BYTES, 1))],
   ...forms([Code.Fxch_st0_sti, Code.Fxch_st0_sti_DDC8, Code.Fxch_st0_sti_DFC8], waiting(exchange)),
   [Code.Fcmovb_st0_sti, waiting(move(CF, 'any'))],
   [Code.Fcmove_st0_sti, waiting(move(ZF, 'any'))],

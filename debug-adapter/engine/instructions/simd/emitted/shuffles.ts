@@ -138,6 +138,8 @@ const extract128: EmittedMeaning = (b) => b.writeLanes(b.last(b.imm & 1));
 const permute128: EmittedMeaning = (b) => {
   const half = (control: number): Lanes =>
     (control & 8) !== 0 ? zeroLanes(b) : (control & 2) !== 0 ? b.last(control & 1) : b.first(control & 1);
+  // Memory that no half is taken from is read all the same: it may fault.
+  b.last(0);
   b.writeLanes(half(b.imm), half(b.imm >> 4));
 };
 /** Lanes of 64 bits from anywhere in both parts. */
