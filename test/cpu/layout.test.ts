@@ -6,6 +6,7 @@ import {
   SEGMENT_BYTES,
   SEGMENT_LAYOUT,
   SEGMENT_NAMES,
+  STRADDLE_BYTES,
 } from '../../debug-adapter/engine/cpu/layout.ts';
 import { REGISTERS, type RegisterRow } from '../../debug-adapter/engine/cpu/registers.ts';
 import {
@@ -27,6 +28,7 @@ const STATE_WIDTHS: Partial<Record<LayoutName, number>> = {
   msrStorage: 64 * 8,
   x87Registers: 8 * 16,
   vectors: 16 * 32,
+  straddle: STRADDLE_BYTES,
   ...Object.fromEntries(
     (
       [

@@ -5,6 +5,8 @@
 
 /** Bytes reserved for one processor's state. */
 export const CPU_STATE_BYTES = 4096;
+/** Twice the longest vector access. */
+export const STRADDLE_BYTES = 64;
 
 /** Segment register order is the encoding's (SDM Vol. 2A, "REG bits of ModR/M for segment registers"), then the system ones. */
 export const SEGMENT_NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'LDTR', 'TR'] as const;
@@ -158,4 +160,6 @@ export const LAYOUT = {
   vectors: 2048,
   /** d */
   mxcsr: 2560,
+  /** Scratch of vector accesses that lie in two pages: STRADDLE_BYTES. */
+  straddle: 2624,
 } as const;

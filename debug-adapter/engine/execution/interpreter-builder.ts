@@ -8,6 +8,7 @@ import { I32, I64, type FunctionWriter, type MemoryOpName } from '../wasm/functi
 import { FlagBuilder } from './flag-builder.ts';
 import { OUTCOME, RECORD, RECORD_FLAG, SLOW } from './record.ts';
 import type { SlowAccesses } from './slow-accesses.ts';
+import type { Straddling } from './straddle.ts';
 import { emitTlbProbe } from './tlb-probe.ts';
 
 /** How a handler ends, which differs between the main loop and outlined functions. All take an empty stack. */
@@ -27,7 +28,7 @@ export interface Exits {
 }
 
 /** Indices of functions of the module that handlers call. */
-export interface SlowCalls extends SlowAccesses {
+export interface SlowCalls extends SlowAccesses, Straddling {
   readonly segmentCheck: number;
 }
 

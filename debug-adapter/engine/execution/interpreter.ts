@@ -22,6 +22,7 @@ import { MOST_LATE_HANDLERS } from './late-handlers.ts';
 import { OUTLINED, OUTLINED_CPU, OUTLINED_RECORD, outlinedExits } from './outlined.ts';
 import { OUTCOME, RECORD } from './record.ts';
 import { emitSlowAccesses } from './slow-accesses.ts';
+import { emitStraddling } from './straddle.ts';
 
 export type { DispatchStyle } from './interpreter-lookup.ts';
 
@@ -34,7 +35,7 @@ export function emitInterpreter(options: InterpreterOptions): Uint8Array {
   const segmentCheck = emitSegmentCheck(module);
   const lookup = emitLookup(module, options);
   const ripOf = emitRipOf(module, options);
-  const slow: SlowCalls = { ...accesses, segmentCheck };
+  const slow: SlowCalls = { ...accesses, ...emitStraddling(module, options), segmentCheck };
 
   for (const [name, index] of Object.entries(slow)) module.exportFunction(index as number, name);
   module.defineTable(MOST_LATE_HANDLERS, 'lateHandlers');

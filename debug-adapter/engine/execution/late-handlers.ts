@@ -19,7 +19,7 @@ import { VectorInterpreter, type VectorCase } from './vector-interpreter.ts';
 /** Places of the table. */
 export const MOST_LATE_HANDLERS = 1024;
 /** Executions of a form in TypeScript after which it is emitted: what runs once is not worth a module. */
-const WORTHWHILE = 32;
+const WORTHWHILE = 100;
 
 /** What the interpreter's module lends to those of its late handlers, under these names. */
 export type Lent = Readonly<Record<keyof SlowCalls, WebAssembly.ExportValue>>;
@@ -29,7 +29,12 @@ const SIGNATURES: { readonly [K in keyof SlowCalls]: Parameters<ModuleWriter['de
   modify: { parameters: [I32, I32, I64, I32], results: [I32] },
   besideCode: { parameters: [I32, I64, I32], results: [I32] },
   segmentCheck: { parameters: [I32, I64, I32, I32], results: [I32] },
+  straddleRead: { parameters: [I32, I64, I32], results: [I32] },
+  straddleWrite: { parameters: [I32, I64, I32], results: [I32] },
+  straddleCommit: { parameters: [I32, I64], results: [] },
 };
+
+const LENT = Object.keys(SIGNATURES) as readonly (keyof SlowCalls)[];
 
 /** Compiled handlers by what they depend on, as interpreters are kept: see emitted-loop.ts. */
 const modules = new Map<string, WebAssembly.Module>();
@@ -46,12 +51,12 @@ export class LateHandlers {
     memory: WebAssembly.Memory,
     map: EngineMap,
     table: WebAssembly.Table,
-    { read, write, modify, besideCode, segmentCheck }: Lent,
+    lent: Lent,
     worthwhile = WORTHWHILE,
   ) {
     this.map = map;
     this.table = table;
-    this.imports = { env: { memory, read, write, modify, besideCode, segmentCheck } };
+    this.imports = { env: { memory, ...Object.fromEntries(LENT.map((name) => [name, lent[name]])) } };
     this.worthwhile = worthwhile;
   }
 
@@ -110,14 +115,9 @@ const keyOf = ({ form, memory, immediate, legacyCode }: VectorCase): string =>
 /** A module that exports one function, `handler`. */
 function emitVectorHandler(memoryPages: number, tlbBase: number, which: VectorCase): Uint8Array {
   const module = new ModuleWriter(memoryPages);
-  const lend = (name: keyof SlowCalls): number => module.importFunction(name, SIGNATURES[name]);
-  const slow: SlowCalls = {
-    read: lend('read'),
-    write: lend('write'),
-    modify: lend('modify'),
-    besideCode: lend('besideCode'),
-    segmentCheck: lend('segmentCheck'),
-  };
+  const slow = Object.fromEntries(
+    LENT.map((name) => [name, module.importFunction(name, SIGNATURES[name])]),
+  ) as unknown as SlowCalls;
   const { body: f } = module.define(OUTLINED, 'handler');
   const exits = outlinedExits(f, which.form.mnemonic);
   const builder = new VectorInterpreter(f, OUTLINED_CPU, OUTLINED_RECORD, exits, slow, tlbBase, which);

@@ -136,7 +136,7 @@ export class VectorInterpreter extends InterpreterBuilder implements VectorBuild
   private loadLast(): readonly Lanes[] {
     const f = this.f;
     const { memoryBytes } = this.form.operands[this.lastIndex];
-    const host = this.hostOfOperand(memoryBytes, 'read');
+    const host = this.hostToRead(memoryBytes);
     const load = (offset: number): Lanes => {
       f.get(host);
       switch (memoryBytes) {
@@ -162,7 +162,7 @@ export class VectorInterpreter extends InterpreterBuilder implements VectorBuild
     const { bytes, memoryBytes } = this.form.operands[this.lastIndex];
     const size = (this.fromMemory ? memoryBytes : bytes) as Bytes;
     if (!this.fromMemory) return this.read({ kind: 'register', slot: VECTOR_SLOT.last, bytes: size });
-    this.f.get(this.hostOfOperand(size, 'read'));
+    this.f.get(this.hostToRead(size));
     this.f.memory(LOAD[size]);
     return this.value();
   }
@@ -186,12 +186,13 @@ export class VectorInterpreter extends InterpreterBuilder implements VectorBuild
       this.writeValue(this.laneOf('i64x2_extract_lane', parts[0], 0));
       return;
     }
-    const host = this.hostOfOperand(memoryBytes, 'write');
-    for (let part = 0; part < memoryBytes / PART_BYTES; part++) {
-      f.get(host);
-      f.get(parts[part]);
-      f.simdMemory('v128_store', PART_BYTES * part);
-    }
+    this.storeToOperand(memoryBytes, (host) => {
+      for (let part = 0; part < memoryBytes / PART_BYTES; part++) {
+        f.get(host);
+        f.get(parts[part]);
+        f.simdMemory('v128_store', PART_BYTES * part);
+      }
+    });
   }
   writeValue(value: Value): void {
     const { bytes, memoryBytes } = this.form.operands[0];
@@ -199,14 +200,15 @@ export class VectorInterpreter extends InterpreterBuilder implements VectorBuild
       this.write({ kind: 'register', slot: VECTOR_SLOT.destination, bytes: bytes as Bytes }, value);
       return;
     }
-    const host = this.hostOfOperand(memoryBytes, 'write');
-    this.f.get(host);
-    this.f.get(value);
-    this.f.memory(STORE[memoryBytes as Bytes]);
+    this.storeToOperand(memoryBytes, (host) => {
+      this.f.get(host);
+      this.f.get(value);
+      this.f.memory(STORE[memoryBytes as Bytes]);
+    });
   }
 
-  /** A local with the place of the memory operand in the engine memory; gives up where it is not plainly there. */
-  private hostOfOperand(bytes: number, access: 'read' | 'write'): number {
+  /** Linear address of the memory operand, which must be aligned as the form asks. */
+  private alignedLinear(bytes: number, access: 'read' | 'write'): Value {
     const f = this.f;
     const linear = this.linearOfOperand(bytes, access);
     const alignment = alignedBytes(this.form, this.case.traits, this.case.memory!);
@@ -217,22 +219,64 @@ export class VectorInterpreter extends InterpreterBuilder implements VectorBuild
       f.op('i32_and');
       f.if(() => this.defer());
     }
+    return linear;
+  }
+  /** Where it is in the engine memory, 0 where the TLB does not answer. */
+  private plainHost(linear: Value, bytes: number, access: 'read' | 'write'): number {
     const host = this.temp(I32);
     this.fast(linear, bytes, TLB_ENTRY[access], host);
-    f.get(host);
-    f.op('i32_eqz');
-    f.if(() => {
-      if (access === 'write') {
-        f.get(this.cpu);
-        f.get(linear);
-        f.i32(bytes);
-        f.call(this.slow.besideCode);
-        f.tee(host);
-        f.op('i32_eqz');
-        f.if(() => this.defer());
-      } else this.defer();
+    return host;
+  }
+  /** Sets `host` to what a function of (cpu, linear address, bytes) gives. */
+  private askForHost(host: number, linear: Value, bytes: number, functionIndex: number): void {
+    const f = this.f;
+    f.get(this.cpu);
+    f.get(linear);
+    f.i32(bytes);
+    f.call(functionIndex);
+    f.set(host);
+  }
+  private deferUnless(local: number): void {
+    this.f.get(local);
+    this.f.op('i32_eqz');
+    this.f.if(() => this.defer());
+  }
+
+  /** A local with the place of the memory operand in the engine memory; gives up where it is not plainly there. */
+  private hostToRead(bytes: number): number {
+    const linear = this.alignedLinear(bytes, 'read');
+    const host = this.plainHost(linear, bytes, 'read');
+    this.f.get(host);
+    this.f.op('i32_eqz');
+    this.f.if(() => {
+      this.askForHost(host, linear, bytes, this.slow.straddleRead);
+      this.deferUnless(host);
     });
     return host;
+  }
+  private storeToOperand(bytes: number, store: (host: number) => void): void {
+    const f = this.f;
+    const linear = this.alignedLinear(bytes, 'write');
+    const host = this.plainHost(linear, bytes, 'write');
+    f.get(host);
+    f.if(
+      () => store(host),
+      () => {
+        this.askForHost(host, linear, bytes, this.slow.besideCode);
+        f.get(host);
+        f.if(
+          () => store(host),
+          () => {
+            this.askForHost(host, linear, bytes, this.slow.straddleWrite);
+            this.deferUnless(host);
+            store(host);
+            f.get(this.cpu);
+            f.get(linear);
+            f.call(this.slow.straddleCommit);
+          },
+        );
+      },
+    );
   }
 
   constantLanes(low: bigint, high: bigint): Lanes {

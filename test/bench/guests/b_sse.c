@@ -11,6 +11,7 @@ static int vector_on(void) {
   { uptr r;
     __asm__ volatile("mov %%cr0,%0" : "=r"(r)); r = (r & ~(uptr)12) | 2; __asm__ volatile("mov %0,%%cr0" :: "r"(r));
     __asm__ volatile("mov %%cr4,%0" : "=r"(r)); r |= 0x600 | (avx ? 0x40000 : 0); __asm__ volatile("mov %0,%%cr4" :: "r"(r)); }
+  __asm__ volatile("fninit");            /* 32-bit functions give doubles back in st0 */
   if (avx) __asm__ volatile("xsetbv" :: "c"(0), "a"(7), "d"(0));
 #endif
   cpuid(0, 0, &a, &b, &c, &d);

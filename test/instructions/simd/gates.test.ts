@@ -140,3 +140,38 @@ describe('approximations', () => {
     }
   });
 });
+
+describe('vector accesses to memory', () => {
+  const PAGE_END = MEMORY_AT + 0x1000;
+  const AROUND = Array.from({ length: 128 }, (_, i) => PAGE_END - 64 + i);
+  const MOVES: readonly [name: string, load: string, store: string, bytes: number][] = [
+    ['MOVD', '66 0f 6e 0e', '66 0f 7e 0e', 4],
+    ['MOVSD', 'f2 0f 10 0e', 'f2 0f 11 0e', 8],
+    ['MOVUPS', '0f 10 0e', '0f 11 0e', 16],
+    ['VMOVDQU of 32 bytes', 'c5 fe 6f 0e', 'c5 fe 7f 0e', 32],
+  ];
+  const emitted = new EmittedMachine();
+  for (const [name, load, store, bytes] of MOVES)
+    it(`${name} reaches into the next page from everywhere`, () => {
+      for (let before = 1; before <= bytes; before++) {
+        const machine = emitted.again();
+        AROUND.forEach((address, i) => machine.write(address, i + 1, 1));
+        machine.state.setGpr(6, BigInt(PAGE_END - before));
+        // Both pages into the TLB: what is not there goes to TypeScript.
+        for (let at = 0; at < 2; at++) machine.run(load);
+        assert.ok(machine.wasEmitted, `load ${before}`);
+        const expected = Array.from({ length: bytes }, (_, i) => 65 - before + i);
+        assert.deepEqual([...machine.vectors.slice(32, 32 + bytes)], expected);
+        machine.vectors.fill(0xee, 32, 64);
+        for (let at = 0; at < 2; at++) machine.run(store);
+        assert.ok(machine.wasEmitted, `store ${before}`);
+        const stored = Array.from({ length: 128 }, (_, i) =>
+          i >= 64 - before && i < 64 - before + bytes ? 0xee : i + 1,
+        );
+        assert.deepEqual(
+          AROUND.map((address) => Number(machine.read(address, 1))),
+          stored,
+        );
+      }
+    });
+});
