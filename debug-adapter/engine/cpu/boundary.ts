@@ -94,7 +94,7 @@ export function pendingBoundary(cpu: Cpu, controller: InterruptController): Excl
 
   arm(state, retired);
   const again =
-    (state.get32(LAYOUT.boundary) & ~(BOUNDARY.repeating | BOUNDARY.initPending | SIPI_BITS)) !== 0 ||
+    looksAgain(state.get32(LAYOUT.boundary)) ||
     state.low(LAYOUT.pendingDebug) !== 0 ||
     (nonRoot && cpu.intercepts.wantsBoundary()) ||
     (controller.pending() && waitsForShadow(state, nonRoot, cpu));
@@ -149,6 +149,17 @@ function takeStartUp(cpu: Cpu, nonRoot: boolean): boolean {
   cpu.modeChanged();
   return true;
 }
+/**
+ * RFLAGS.RF needs no look between the iterations of a repeated string instruction: it ends with the instruction. INIT and start-up
+ * IPIs ask for attention themselves.
+ */
+function looksAgain(bits: number): boolean {
+  const quiet = (bits & BOUNDARY.repeating) !== 0 ? BOUNDARY.repeating | BOUNDARY.resumeArmed : 0;
+  return (bits & ~(quiet | BOUNDARY.initPending | SIPI_BITS)) !== 0;
+}
+
+/** Whether the instruction at RIP must run alone because RFLAGS.RF ends with it. */
+export const resumes = (state: CpuState): boolean => (state.get32(LAYOUT.boundary) & BOUNDARY.resumeArmed) !== 0;
 
 /** Once the instruction that was armed has completed, what it began with takes effect. */
 function completeArmed(state: CpuState, retired: number): void {

@@ -2,7 +2,7 @@
  * Runs one processor: enters the emitted loop, and does in between what the loop cannot: fetch and decode, slow memory
  * accesses, instructions written in TypeScript, delivery of faults. Time and devices belong to the machine around it.
  */
-import { completeIteration, dropHits } from '../cpu/boundary.ts';
+import { completeIteration, dropHits, resumes } from '../cpu/boundary.ts';
 import type { Processor } from '../cpu/cpu.ts';
 import { GP, GuestFault, MachineStop, type Nowhere, SS_FAULT, UD, VmExitTaken } from '../cpu/guest-fault.ts';
 import type { DeliveredEvent } from '../cpu/context.ts';
@@ -139,7 +139,9 @@ export class Executor implements LoopUser {
       const state = this.state;
       if (state.get32(LAYOUT.activity) !== ACTIVITY.active) return { kind: 'inactive' };
       const slice =
-        this.alone || state.get32(LAYOUT.attention) !== 0 ? 1 : Math.min(this.left, this.hooks.untilNextEvent());
+        this.alone || state.get32(LAYOUT.attention) !== 0 || resumes(state)
+          ? 1
+          : Math.min(this.left, this.hooks.untilNextEvent());
       const before = this.left;
       const rest = repeating === state.rip && !this.alone && state.get32(LAYOUT.attention) === 0;
       let outcome = rest ? this.finishRepeat() : this.enter(slice);
