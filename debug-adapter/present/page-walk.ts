@@ -77,6 +77,7 @@ const VERDICTS: { readonly [V in EntryVerdict | EptVerdict]: string } = {
   'user-page-smep': 'user page (SMEP forbids supervisor fetches)',
   'user-page-smap': 'user page (SMAP forbids supervisor accesses)',
   'execute-disabled': 'execute disabled',
+  'protection-key': 'PKRU denies access with this protection key',
   'table-unreadable': 'the table cannot be read',
   'non-canonical': 'the address is not canonical',
   'not-readable': 'not readable',

@@ -69,6 +69,14 @@ describe('CPU presets', () => {
     });
   });
 
+  it('widen linear addresses only where LA57 is asked for', () => {
+    assert.equal((cpuid(ALL_FEATURES, 0x8000_0008, 0).eax >> 8) & 0xff, 48);
+    const wide = chosen({ features: { LA57: true } });
+    assert.equal((cpuid(wide, 0x8000_0008, 0).eax >> 8) & 0xff, 57);
+    assert.equal((cpuid(wide, 7, 0).ecx >> 16) & 1, 1);
+    assert.notEqual(wide.cr4Bits & CR4.LA57, 0);
+  });
+
   it('decide which instructions exist', () => {
     const minimal = chosen({ preset: 'minimal' });
     assert.equal(minimal.executes(Code.VEX_Andn_r32_r32_rm32), false);

@@ -33,7 +33,7 @@ const STATE_WIDTHS: Partial<Record<LayoutName, number>> = {
     (
       [
         ...['rflagsSystem', 'cpl', 'codeBits', 'tlbTag', 'tlbMix', 'attention', 'budget', 'activity'],
-        ...['interruptibility', 'vmxMode', 'record', 'boundary', 'debugHits', 'gdtrLimit', 'idtrLimit'],
+        ...['interruptibility', 'vmxMode', 'record', 'boundary', 'debugHits', 'pkru', 'gdtrLimit', 'idtrLimit'],
         ...['x87Control', 'x87Status', 'x87Tags', 'x87Opcode', 'x87CodeSelector', 'x87DataSelector', 'mxcsr'],
       ] as LayoutName[]
     ).map((name) => [name, 4]),

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { assembleProgram, createMachine } from '../../debug-adapter/engine/index.ts';
+import type { CpuChoice } from '../../debug-adapter/engine/cpu/features.ts';
 import type { CodeBits, Program } from '../../debug-adapter/engine/base/program.ts';
 import type {
   Machine,
@@ -51,10 +52,16 @@ export function programOf(file: string, source: string): Program {
   return program;
 }
 
-export function start(program: Program, mode: MachineMode = 'bare', memoryBytes = MEMORY_BYTES, processors = 1): Guest {
+export function start(
+  program: Program,
+  mode: MachineMode = 'bare',
+  memoryBytes = MEMORY_BYTES,
+  processors = 1,
+  cpu: CpuChoice = {},
+): Guest {
   const printed: number[] = [];
   const onConsole = (bytes: Uint8Array) => void printed.push(...bytes);
-  const machine = createMachine({ program, mode, memoryBytes, processors, onConsole });
+  const machine = createMachine({ program, mode, memoryBytes, processors, cpu, onConsole });
   return {
     machine,
     program,

@@ -6,12 +6,13 @@ const EPT_A = 0x20_0000;
 const EPT_B = 0x30_0000;
 /** Spaces whose survival is looked at after each flush. */
 const KEYS: Readonly<Record<string, SpaceKey>> = {
-  root: { vpid: 0, pcid: 0, ept: 0, mode: 3 },
-  'root, PCID 5': { vpid: 0, pcid: 5, ept: 0, mode: 3 },
-  'VPID 1, EPT A': { vpid: 1, pcid: 0, ept: EPT_A, mode: 3 },
-  'VPID 1, EPT A with dirty flags': { vpid: 1, pcid: 0, ept: EPT_A + 1, mode: 3 },
-  'VPID 1, EPT B': { vpid: 1, pcid: 0, ept: EPT_B, mode: 3 },
-  'VPID 2, PCID 5, EPT B': { vpid: 2, pcid: 5, ept: EPT_B, mode: 3 },
+  root: { vpid: 0, pcid: 0, ept: 0, pkru: 0, mode: 3 },
+  'root, PCID 5': { vpid: 0, pcid: 5, ept: 0, pkru: 0, mode: 3 },
+  'VPID 1, EPT A': { vpid: 1, pcid: 0, ept: EPT_A, pkru: 0, mode: 3 },
+  'VPID 1, EPT A under PKRU': { vpid: 1, pcid: 0, ept: EPT_A, pkru: 0xffff_fffc, mode: 3 },
+  'VPID 1, EPT A with dirty flags': { vpid: 1, pcid: 0, ept: EPT_A + 1, pkru: 0, mode: 3 },
+  'VPID 1, EPT B': { vpid: 1, pcid: 0, ept: EPT_B, pkru: 0, mode: 3 },
+  'VPID 2, PCID 5, EPT B': { vpid: 2, pcid: 5, ept: EPT_B, pkru: 0, mode: 3 },
 };
 
 const FLUSHES: readonly [string, (spaces: Spaces) => void, readonly string[]][] = [
@@ -23,7 +24,13 @@ const FLUSHES: readonly [string, (spaces: Spaces) => void, readonly string[]][] 
   [
     'a VPID',
     (s) => s.flushVpid(0),
-    ['VPID 1, EPT A', 'VPID 1, EPT A with dirty flags', 'VPID 1, EPT B', 'VPID 2, PCID 5, EPT B'],
+    [
+      'VPID 1, EPT A',
+      'VPID 1, EPT A under PKRU',
+      'VPID 1, EPT A with dirty flags',
+      'VPID 1, EPT B',
+      'VPID 2, PCID 5, EPT B',
+    ],
   ],
   [
     'an EPT pointer, whatever its low bits',

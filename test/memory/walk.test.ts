@@ -7,6 +7,7 @@ import {
   PAGE_FAULT,
   PAGING_32_BIT,
   PAGING_4_LEVEL,
+  PAGING_5_LEVEL,
   PAGING_OFF,
   PAGING_PAE,
   READ,
@@ -210,6 +211,29 @@ const ROWS: readonly Row[] = [
     gives: { error: 3, reason: 'user-page-smap' },
   },
   { name: 'SMAP with AC', kind: WRITE, privilege: SUPERVISOR_AC, registers: { smap: true }, gives: ok },
+  ...(
+    [
+      ['AD denies a read', READ, USER, 1, 0x25],
+      ['AD denies a supervisor read', READ, SUPERVISOR, 1, 0x21],
+      ['WD denies a write', WRITE, USER, 2, 0x27],
+      ['WD denies a supervisor write', WRITE, SUPERVISOR, 2, 0x23],
+    ] as const
+  ).map(([name, kind, privilege, rights, error]): Row => ({
+    name: `protection key: ${name}`,
+    kind,
+    privilege,
+    entries: [[PTE, 0x5007n | (7n << 59n)]],
+    registers: { pkru: rights << 14 },
+    gives: { error, reason: 'protection-key' },
+  })),
+  {
+    name: 'protection key: fetches are not its business',
+    kind: EXECUTE,
+    privilege: USER,
+    entries: [[PTE, 0x5007n | (7n << 59n)]],
+    registers: { pkru: 3 << 14 },
+    gives: ok,
+  },
   { name: 'SMAP does not concern fetches', kind: EXECUTE, privilege: SUPERVISOR, registers: { smap: true }, gives: ok },
   {
     name: '2 MiB page',
@@ -416,6 +440,63 @@ describe('EPT walk', () => {
     walker.walk(0x5000, 0, WRITE, SUPERVISOR);
     assert.deepEqual(flags(), [0x100n, 0x100n, 0x100n, 0x300n]);
     assert.equal(walker.mayWrite, true);
+  });
+});
+
+describe('5-level walk', () => {
+  const LINEAR_57 = (0x155n << 48n) | LINEAR;
+  const PML5E = 0x6000 + 0x155 * 8;
+  function fiveLevel(): TestMemory {
+    const memory = fourLevel();
+    Object.assign(memory.registers, { mode: PAGING_5_LEVEL, cr3: 0x6000 });
+    memory.entry(PML5E, 0x1007n);
+    return memory;
+  }
+  const walk = ({ physical, registers }: TestMemory, linear: bigint) => {
+    const walker = new PageWalker(physical, registers, 'commit');
+    return { walker, outcome: walker.walk(low(linear), high(linear), READ, USER) };
+  };
+
+  it('begins at the PML5 entry and marks it accessed', () => {
+    const memory = fiveLevel();
+    const { walker, outcome } = walk(memory, BigInt.asUintN(64, BigInt.asIntN(57, LINEAR_57)));
+    assert.equal(outcome, WALK_OK);
+    assert.equal(walker.guestPhysical, 0x5abc);
+    assert.equal(memory.read(PML5E), 0x1027n);
+  });
+
+  it('faults for reserved bit 7 of it, with P and RSVD in the error code', () => {
+    const memory = fiveLevel();
+    memory.entry(PML5E, 0x1087n);
+    const { walker, outcome } = walk(memory, BigInt.asUintN(64, BigInt.asIntN(57, LINEAR_57)));
+    assert.deepEqual([outcome, walker.errorCode, walker.reason], [PAGE_FAULT, 0xd, 'reserved-bits']);
+  });
+
+  it('has 57 bits of canonical addresses', () => {
+    const memory = fiveLevel();
+    for (const [linear, canonical] of [
+      [1n << 55n, true],
+      [1n << 56n, false],
+      [0xff00_0000_0000_0000n, true],
+      [0xfe00_0000_0000_0000n, false],
+    ] as const)
+      assert.equal(walk(memory, linear).outcome !== NON_CANONICAL, canonical, linear.toString(16));
+  });
+
+  it('is named in reports', () => {
+    const { physical, registers } = fiveLevel();
+    const report = reportWalk(
+      physical,
+      registers,
+      BigInt.asUintN(64, BigInt.asIntN(57, LINEAR_57)),
+      { kind: 'read', user: true },
+      USER,
+    );
+    assert.equal(report.mode, '5-level');
+    assert.deepEqual(
+      report.steps.map(({ level }) => level),
+      ['PML5E', 'PML4E', 'PDPTE', 'PDE', 'PTE'],
+    );
   });
 });
 

@@ -5,17 +5,25 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { CpuChoice } from '../../debug-adapter/engine/cpu/features.ts';
 import { requireTool } from '../harness/tools.ts';
 import { programOf, runToStop, start } from '../machine/guest.ts';
 import { runOnBochs } from '../oracles/bochs.ts';
 import { assembleWithNasm } from '../oracles/nasm.ts';
+import { runOnQemu } from '../oracles/qemu.ts';
 
-/** A program of the folder, and the Bochs processor that has what it tries. */
-interface SystemGuest {
-  readonly name: string;
-  readonly bochsModel: string;
-}
-const GUESTS: readonly SystemGuest[] = [{ name: 'debug-registers', bochsModel: 'corei7_haswell_4770' }];
+/** A program of the folder, and which other machine has what it tries (Bochs as one of its models). */
+type SystemGuest = { readonly name: string; readonly cpu?: CpuChoice } & (
+  { readonly bochs: string } | { readonly qemu: true }
+);
+
+const GUESTS: readonly SystemGuest[] = [
+  { name: 'debug-registers', bochs: 'corei7_haswell_4770' },
+  { name: 'alignment', bochs: 'corei7_haswell_4770' },
+  { name: 'virtual-8086', bochs: 'corei7_haswell_4770' },
+  { name: 'protection-keys', qemu: true },
+  { name: 'five-levels', cpu: { features: { LA57: true } }, qemu: true },
+];
 
 const MEMORY_BYTES = 32 << 20;
 const path = (name: string): string => fileURLToPath(new URL(`system/${name}`, import.meta.url));
@@ -24,10 +32,16 @@ const read = (name: string): string => readFileSync(path(name), 'utf8');
 describe('system guests', function () {
   this.timeout(30_000);
 
-  for (const { name } of GUESTS)
+  for (const { name, cpu } of GUESTS)
     for (const mode of ['bare', 'vm'] as const)
       it(`${name} prints its transcript (${mode})`, () => {
-        const { machine, console } = start(programOf(path(`${name}.asm`), read(`${name}.asm`)), mode, MEMORY_BYTES);
+        const { machine, console } = start(
+          programOf(path(`${name}.asm`), read(`${name}.asm`)),
+          mode,
+          MEMORY_BYTES,
+          1,
+          cpu,
+        );
         const stop = runToStop(machine);
         assert.equal(console(), read(`${name}.expected.txt`));
         assert.deepEqual(stop, { kind: 'power-off', status: 0 });
@@ -40,11 +54,26 @@ describe('system guests on Bochs', function () {
   requireTool('script', 'bsdutils');
   this.timeout(60_000);
 
-  for (const { name, bochsModel } of GUESTS)
-    it(`${name} prints the same transcript`, async () => {
-      const image = await assembleWithNasm(path(`${name}.asm`));
-      const { console, ended } = await runOnBochs(image, { model: bochsModel });
-      assert.equal(console, read(`${name}.expected.txt`));
-      assert.equal(ended, 'shutdown port');
-    });
+  for (const guest of GUESTS)
+    if ('bochs' in guest)
+      it(`${guest.name} prints the same transcript`, async () => {
+        const image = await assembleWithNasm(path(`${guest.name}.asm`));
+        const { console, ended } = await runOnBochs(image, { model: guest.bochs });
+        assert.equal(console, read(`${guest.name}.expected.txt`));
+        assert.equal(ended, 'shutdown port');
+      });
+});
+
+describe('system guests on QEMU', function () {
+  requireTool('nasm');
+  requireTool('qemu-system-x86_64', 'qemu-system-x86');
+  this.timeout(60_000);
+
+  for (const guest of GUESTS)
+    if ('qemu' in guest)
+      it(`${guest.name} prints the same transcript`, async () => {
+        const { console, ended } = await runOnQemu(await assembleWithNasm(path(`${guest.name}.asm`)));
+        assert.equal(console, read(`${guest.name}.expected.txt`));
+        assert.ok(ended, 'QEMU reached its time limit');
+      });
 });

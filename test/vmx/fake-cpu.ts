@@ -11,6 +11,7 @@ import type {
 import { BLOCKING_BY_MOV_SS, BLOCKING_BY_STI, CR0, CR4, EFER } from '../../debug-adapter/engine/cpu/control-bits.ts';
 import { PHYSICAL_BITS } from '../../debug-adapter/engine/cpu/cpuid.ts';
 import { GuestFault, MachineStop, VmExitTaken } from '../../debug-adapter/engine/cpu/guest-fault.ts';
+import { LINEAR_BITS } from '../../debug-adapter/engine/cpu/modes.ts';
 import { CPU_STATE_BYTES, LAYOUT } from '../../debug-adapter/engine/cpu/layout.ts';
 import { readMsr, writeMsr } from '../../debug-adapter/engine/cpu/msrs.ts';
 import { ACCESS_RIGHTS, CpuState } from '../../debug-adapter/engine/cpu/state.ts';
@@ -115,6 +116,7 @@ export class FakeCpu implements Cpu {
   interruptibility(): number {
     return this.state.get32(LAYOUT.interruptibility);
   }
+  readonly linearBits = LINEAR_BITS;
   breakpointsChanged(): void {}
   portAccessed(): void {}
   blockInterrupts(by: 'STI' | 'MOV SS'): void {

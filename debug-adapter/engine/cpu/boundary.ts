@@ -2,7 +2,7 @@
  * What happens between two instructions: debug traps, NMI, external interrupts, their blocking, and waking from HLT
  * (SDM Vol. 3A, "Priority Among Simultaneous Exceptions and Interrupts" 6.9).
  */
-import type { Cpu, InterruptController } from './context.ts';
+import type { Cpu, DeliveredEvent, InterruptController } from './context.ts';
 import {
   ACTIVITY,
   BLOCKING_BY_MOV_SS,
@@ -16,10 +16,11 @@ import {
   VMX_ROOT,
 } from './control-bits.ts';
 import { IF, RF, TF } from './flags.ts';
-import { DB, GuestFault, NMI } from './guest-fault.ts';
+import { DB, GP, GuestFault, NMI } from './guest-fault.ts';
 import { LAYOUT } from './layout.ts';
 import { initializeProcessor } from './reset.ts';
 import type { CpuState } from './state.ts';
+import { virtualInterruptDue } from './virtual-8086.ts';
 
 /** Bits of LAYOUT.boundary. */
 export const BOUNDARY = {
@@ -39,6 +40,14 @@ export const BOUNDARY = {
 
 const SIPI_VECTOR_BIT = 8;
 const SIPI_BITS = BOUNDARY.sipiPending | (0xff << SIPI_VECTOR_BIT);
+
+const VIRTUAL_INTERRUPT_FAULT: DeliveredEvent = {
+  vector: GP,
+  type: 'hardware-exception',
+  errorCode: 0,
+  instructionBytes: 0,
+  because: 'RFLAGS.VIF and RFLAGS.VIP both set',
+};
 
 /**
  * - `nothing`: go on with the instruction at RIP (or stay halted while `state` says so).
@@ -91,6 +100,10 @@ export function pendingBoundary(cpu: Cpu, controller: InterruptController): Excl
   if (nonRoot) cpu.intercepts.boundary();
   if (takeNmi(cpu)) return 'delivered';
   if (takeInterrupt(cpu, controller, nonRoot)) return 'delivered';
+  if (virtualInterruptDue(state)) {
+    cpu.deliver(VIRTUAL_INTERRUPT_FAULT);
+    return 'delivered';
+  }
 
   arm(state, retired);
   const again =

@@ -94,6 +94,8 @@ export interface Cpu {
   loadSegment(name: SegmentName, selector: number): void;
   /** Physical-address width, CPUID.80000008H:EAX[7:0]. */
   readonly physicalBits: number;
+  /** Linear-address width, CPUID.80000008H:EAX[15:8]: what registers that hold addresses are judged by. */
+  readonly linearBits: number;
   /** Time-stamp counter as RDTSC would read it outside VMX non-root operation. */
   timeStampCounter(): bigint;
   /** RDMSR / WRMSR without intercepts; throw `GuestFault` #GP for a bad value, `MachineStop` for an MSR that is not built. */

@@ -34,6 +34,7 @@ export const CR4 = {
   OSXSAVE: 1 << 18,
   SMEP: 1 << 20,
   SMAP: 1 << 21,
+  PKE: 1 << 22,
 } as const;
 
 export const EFER = {

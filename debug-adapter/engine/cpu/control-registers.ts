@@ -14,7 +14,6 @@ import {
   VMX_NON_ROOT,
   VMX_OFF,
 } from './control-bits.ts';
-import { ALL_FEATURES } from './features.ts';
 import { GP, raise } from './guest-fault.ts';
 import { LAYOUT } from './layout.ts';
 import { isLongMode } from './modes.ts';
@@ -25,9 +24,6 @@ import { SYSTEM_TYPE } from './segmentation.ts';
 
 /** Bits that exist; CR0 ignores writes to the others below bit 32, CR4 refuses them. */
 const CR0_BITS = CR0.PE | CR0.MP | CR0.EM | CR0.TS | CR0.ET | CR0.NE | CR0.WP | CR0.AM | CR0.NW | CR0.CD | CR0.PG;
-/** What the whole engine has; a processor chosen with less has less. */
-export const CR4_BITS = ALL_FEATURES.cr4Bits;
-export const EFER_BITS = ALL_FEATURES.eferBits;
 /** CR4 bits whose change drops cached translations (SDM Vol. 3A, "Operations that Invalidate TLBs" 4.10.4.1). */
 const CR4_FLUSH = CR4.PSE | CR4.PAE | CR4.PGE | CR4.PCIDE | CR4.SMEP | CR4.SMAP;
 const CR4_PDPTES = CR4.PAE | CR4.PGE | CR4.PSE | CR4.SMEP;
@@ -114,6 +110,7 @@ export function writeCr4(cpu: Cpu, requested: bigint): void {
   const old = state.get32(LAYOUT.cr4);
   const long = isLongMode(state);
   if (long && (value & CR4.PAE) === 0) refuse('CR4.PAE cleared in IA-32e mode');
+  if (long && ((value ^ state.get32(LAYOUT.cr4)) & CR4.LA57) !== 0) refuse('CR4.LA57 changed in IA-32e mode');
   if ((value & ~old & CR4.PCIDE) !== 0) {
     if (!long) refuse('CR4.PCIDE set outside IA-32e mode');
     if ((state.get32(LAYOUT.cr3) & 0xfff) !== 0) refuse('CR4.PCIDE set with CR3 bits 11:0 not zero');

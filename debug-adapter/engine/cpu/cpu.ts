@@ -7,6 +7,7 @@ import {
   PAGE_FAULT,
   READ,
   SUPERVISOR,
+  USER_ALIGNED,
   WALK_OK,
   WRITE,
   type AccessKind,
@@ -38,12 +39,12 @@ import type {
   VmxPort,
 } from './context.ts';
 import { ACTIVITY } from './control-bits.ts';
-import { PHYSICAL_BITS } from './cpuid.ts';
+import { linearBitsOf, PHYSICAL_BITS } from './cpuid.ts';
 import { DebugUnit } from './debug-unit.ts';
 import { deriveMode } from './derive-mode.ts';
 import { deliverEvent } from './events.ts';
 import { ALL_FEATURES, type CpuFeatures } from './features.ts';
-import { GP, GuestFault, PF, VmExitTaken } from './guest-fault.ts';
+import { AC_FAULT, GP, GuestFault, PF, VmExitTaken } from './guest-fault.ts';
 import { LAYOUT, type SegmentName } from './layout.ts';
 import { readMsr, writeMsr } from './msrs.ts';
 import * as operands from './operands.ts';
@@ -94,6 +95,7 @@ export class Processor implements Cpu {
   readonly translation: Translation;
   readonly debug: DebugUnit;
   readonly physicalBits = PHYSICAL_BITS;
+  readonly linearBits: number;
   readonly instructionsRetired: () => number;
   private readonly tlb: Tlb;
   private readonly view: DataView;
@@ -111,6 +113,7 @@ export class Processor implements Cpu {
     if (parts.intercepts !== undefined && parts.vmx !== undefined) this.plug(parts.intercepts, parts.vmx);
     this.ports = parts.ports;
     this.features = parts.features ?? ALL_FEATURES;
+    this.linearBits = linearBitsOf(this.features);
     this.apic = parts.apic;
     this.topology = parts.topology ?? { index: 0, processors: 1 };
     this.paused = parts.paused;
@@ -163,11 +166,18 @@ export class Processor implements Cpu {
 
   readLinear(linear: bigint, bytes: Bytes): bigint {
     this.touch(linear, bytes, 'read');
-    return this.read(linear, bytes, (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege);
+    return this.read(linear, bytes, this.privilegeOf(Number(linear & 7n), bytes));
   }
   writeLinear(linear: bigint, bytes: Bytes, value: bigint): void {
     this.touch(linear, bytes, 'write');
-    this.write(linear, bytes, value, (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege);
+    this.write(linear, bytes, value, this.privilegeOf(Number(linear & 7n), bytes));
+  }
+  /** Privilege of an explicit access; where alignment is checked, raises #AC for an address that the size does not divide. */
+  privilegeOf(low: number, bytes: number): Privilege {
+    const privilege = (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege;
+    if (privilege === USER_ALIGNED && (low & (bytes - 1)) !== 0)
+      throw new GuestFault(AC_FAULT, 0, `an address that is not a multiple of ${bytes}`);
+    return privilege;
   }
   checkWritable(linear: bigint, bytes: number): void {
     const privilege = (this.state.get32(LAYOUT.tlbTag) & 3) as Privilege;

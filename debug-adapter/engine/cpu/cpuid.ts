@@ -3,7 +3,17 @@ import type { Cpu, Topology } from './context.ts';
 import { CR4 } from './control-bits.ts';
 import type { CpuFeatures } from './features.ts';
 import { LAYOUT } from './layout.ts';
-import { areaBytes, AVX_AT, AVX_BYTES, COMPONENT, supportedComponents } from './xsave.ts';
+import { LINEAR_BITS, LINEAR_BITS_LA57 } from './modes.ts';
+import {
+  areaBytes,
+  AVX_AT,
+  AVX_BYTES,
+  compactedBytes,
+  COMPONENT,
+  PKRU_AT,
+  PKRU_BYTES,
+  supportedComponents,
+} from './xsave.ts';
 
 export interface CpuidResult {
   readonly eax: number;
@@ -13,7 +23,8 @@ export interface CpuidResult {
 }
 
 export const PHYSICAL_BITS = 40;
-const LINEAR_BITS = 48;
+/** Linear-address width: registers take addresses of 5-level paging whether it is on or not. */
+export const linearBitsOf = (features: CpuFeatures): number => (features.has('LA57') ? LINEAR_BITS_LA57 : LINEAR_BITS);
 const VENDOR = 'GenuineIntel';
 const BRAND = 'Hyperstep simulated processor';
 const CACHE_LINE_BYTES = 64;
@@ -60,20 +71,29 @@ function leavesOf(features: CpuFeatures): ReadonlyMap<number, CpuidResult> {
     [0x8000_0004, brandLeaf(2)],
     [0x8000_0006, leaf(0, 0, CACHE_LINE_BYTES, 0)],
     [0x8000_0007, leaf(0, 0, 0, features.word('80000007.edx'))],
-    [0x8000_0008, leaf(PHYSICAL_BITS | (LINEAR_BITS << 8))],
+    [0x8000_0008, leaf(PHYSICAL_BITS | (linearBitsOf(features) << 8))],
   ]);
 }
 
-/** Bit of leaf 1 ECX that shows CR4.OSXSAVE. */
+/** Bit of leaf 1 ECX that shows CR4.OSXSAVE, and of leaf 7 ECX that shows CR4.PKE. */
 const OSXSAVE = 1 << 27;
+const OSPKE = 1 << 4;
+
+/** The answer with the bits that follow CR4. */
+export function withControlBits(eax: number, ecx: number, result: CpuidResult, cr4: number): CpuidResult {
+  if (eax === 1 && (cr4 & CR4.OSXSAVE) !== 0) return { ...result, ecx: result.ecx | OSXSAVE };
+  if (eax === 7 && ecx === 0 && (cr4 & CR4.PKE) !== 0) return { ...result, ecx: result.ecx | OSPKE };
+  return result;
+}
 
 /** Leaf 0Dh: state components, their places in an XSAVE area and its size; `enabled` is XCR0. */
 function stateComponents(features: CpuFeatures, index: number, enabled: number): CpuidResult {
   if (!features.has('XSAVE')) return ABSENT;
   const supported = supportedComponents(features);
   if (index === 0) return leaf(supported, areaBytes(enabled), areaBytes(supported));
-  if (index === 1) return leaf(features.word('d1.eax'), features.has('XSAVEC') ? areaBytes(enabled) : 0);
-  return 1 << index === COMPONENT.avx && (supported & COMPONENT.avx) !== 0 ? leaf(AVX_BYTES, AVX_AT) : ABSENT;
+  if (index === 1) return leaf(features.word('d1.eax'), features.has('XSAVEC') ? compactedBytes(enabled) : 0);
+  if (index >= 32 || (supported & (1 << index)) === 0) return ABSENT;
+  return 1 << index === COMPONENT.pkru ? leaf(PKRU_BYTES, PKRU_AT) : leaf(AVX_BYTES, AVX_AT);
 }
 
 const known = new WeakMap<CpuFeatures, ReadonlyMap<number, CpuidResult>>();
@@ -153,10 +173,10 @@ export function cpuidOf(cpu: Cpu, eax: number, ecx: number): CpuidResult {
 export function executeCpuid(cpu: Cpu): void {
   const state = cpu.state;
   const leafNumber = state.gpr32(0);
-  const result = cpuidOf(cpu, leafNumber, state.gpr32(1));
-  const osxsave = leafNumber === 1 && (state.get32(LAYOUT.cr4) & CR4.OSXSAVE) !== 0 ? OSXSAVE : 0;
+  const subleaf = state.gpr32(1);
+  const result = withControlBits(leafNumber, subleaf, cpuidOf(cpu, leafNumber, subleaf), state.get32(LAYOUT.cr4));
   state.setGpr32(0, result.eax);
   state.setGpr32(3, result.ebx);
-  state.setGpr32(1, result.ecx | osxsave);
+  state.setGpr32(1, result.ecx);
   state.setGpr32(2, result.edx);
 }

@@ -1,7 +1,7 @@
 /** What follows from CS, SS, CR0, RFLAGS.VM and IA32_EFER, kept in the state because every instruction needs it. */
 import { EFER } from './control-bits.ts';
 import { LAYOUT } from './layout.ts';
-import { isProtected, isVirtual8086 } from './modes.ts';
+import { isProtected, isVirtual8086, linearBits } from './modes.ts';
 import { MASK_16, MASK_32, MASK_64 } from './stack.ts';
 import { ACCESS_RIGHTS, type CpuState } from './state.ts';
 
@@ -16,5 +16,6 @@ export function deriveMode(state: CpuState): void {
   const long = (state.get32(LAYOUT.efer) & EFER.LMA) !== 0 && (cs & ACCESS_RIGHTS.L) !== 0;
   state.set32(LAYOUT.cpl, cpl);
   state.set32(LAYOUT.codeBits, long ? 64 : (cs & ACCESS_RIGHTS.DB) !== 0 ? 32 : 16);
+  state.set64(LAYOUT.canonicalShift, BigInt(64 - linearBits(state)));
   state.set64(LAYOUT.stackMask, long ? MASK_64 : (ss & ACCESS_RIGHTS.DB) !== 0 ? MASK_32 : MASK_16);
 }

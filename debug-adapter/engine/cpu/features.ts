@@ -24,6 +24,7 @@ interface FeatureRow {
 
 export const FEATURES = {
   FPU: { word: '1.edx', bit: 0, iced: ['FPU', 'FPU287', 'FPU387'] },
+  VME: { word: '1.edx', bit: 1, cr4: CR4.VME | CR4.PVI },
   DE: { word: '1.edx', bit: 2, cr4: CR4.DE },
   PSE: { word: '1.edx', bit: 3, cr4: CR4.PSE },
   TSC: { word: '1.edx', bit: 4, iced: ['TSC'], cr4: CR4.TSD },
@@ -86,6 +87,8 @@ export const FEATURES = {
   AVX512VL: { word: '7.ebx', bit: 31, iced: ['AVX512VL'], needs: ['AVX512F'], built: false },
 
   UMIP: { word: '7.ecx', bit: 2, cr4: CR4.UMIP },
+  PKU: { word: '7.ecx', bit: 3, iced: ['PKU'], cr4: CR4.PKE, needs: ['LM'] },
+  LA57: { word: '7.ecx', bit: 16, cr4: CR4.LA57, needs: ['LM'] },
   RDPID: { word: '7.ecx', bit: 22, iced: ['RDPID'] },
 
   XSAVEOPT: { word: 'd1.eax', bit: 0, iced: ['XSAVEOPT'], needs: ['XSAVE'] },
@@ -114,7 +117,23 @@ const isBuilt = (name: FeatureName): boolean => ROWS[name].built !== false;
 
 /** Long mode on an integer processor with VT-x: what a 64-bit hypervisor cannot do without. */
 const MINIMAL: readonly FeatureName[] = [
-  ...(['DE', 'PSE', 'TSC', 'MSR', 'PAE', 'MCE', 'CX8', 'SEP', 'MTRR', 'PGE', 'MCA', 'CMOV', 'PAT', 'PSE-36'] as const),
+  ...([
+    'VME',
+    'DE',
+    'PSE',
+    'TSC',
+    'MSR',
+    'PAE',
+    'MCE',
+    'CX8',
+    'SEP',
+    'MTRR',
+    'PGE',
+    'MCA',
+    'CMOV',
+    'PAT',
+    'PSE-36',
+  ] as const),
   ...(['APIC', 'CLFSH', 'VMX', 'SYSCALL', 'NX', 'LM', 'RDTSCP', 'INVPCID'] as const),
 ];
 /** The x86-64 baseline of compilers (x86-64-v1) besides. */
@@ -129,8 +148,11 @@ const HASWELL: readonly FeatureName[] = [
 const SKYLAKE_SERVER: readonly FeatureName[] = [
   ...HASWELL,
   ...(['AVX512F', 'AVX512DQ', 'AVX512CD', 'AVX512BW', 'AVX512VL', 'RDSEED', 'ADX', 'SMAP', 'CLFLUSHOPT'] as const),
-  ...(['CLWB', 'XSAVEC', 'XGETBV1', 'XSAVES', 'PREFETCHW'] as const),
+  ...(['CLWB', 'XSAVEC', 'XGETBV1', 'XSAVES', 'PREFETCHW', 'PKU'] as const),
 ];
+
+/** Everything built but LA57, which changes what every check of an address accepts even where 5-level paging is off. */
+const FULL: readonly FeatureName[] = FEATURE_NAMES.filter((name) => name !== 'LA57');
 
 interface PresetRow {
   readonly features: readonly FeatureName[];
@@ -142,8 +164,7 @@ export const CPU_PRESETS = {
   baseline: { features: BASELINE, signature: 0x0000_06fb },
   haswell: { features: HASWELL, signature: 0x0003_06c3 },
   'skylake-server': { features: SKYLAKE_SERVER, signature: 0x0005_0654 },
-  /** Everything built. */
-  full: { features: FEATURE_NAMES, signature: 0x0003_06c3 },
+  full: { features: FULL, signature: 0x0003_06c3 },
 } as const satisfies Readonly<Record<string, PresetRow>>;
 export type CpuPreset = keyof typeof CPU_PRESETS;
 const DEFAULT_CPU_PRESET: CpuPreset = 'full';
@@ -245,5 +266,5 @@ export function chooseFeatures(choice: CpuChoice): { readonly features: CpuFeatu
   return { features: new CpuFeatures(preset, wanted) };
 }
 
-/** Everything built. */
-export const ALL_FEATURES: CpuFeatures = new CpuFeatures('full', new Set(FEATURE_NAMES));
+/** The processor that one gets without choosing. */
+export const ALL_FEATURES: CpuFeatures = new CpuFeatures('full', new Set(FULL));

@@ -7,7 +7,7 @@ import type { Cpu, DeliveredEvent } from './context.ts';
 import { DB, GP, GuestFault, NP, raise, SS_FAULT, TS, vectorName } from './guest-fault.ts';
 import { AC, IF, NT, RF, TF, VM } from './flags.ts';
 import { LAYOUT } from './layout.ts';
-import { isCanonical, isLongMode, isNonRoot, isProtected, isVirtual8086 } from './modes.ts';
+import { isCanonicalNow, isLongMode, isNonRoot, isProtected, isVirtual8086 } from './modes.ts';
 import {
   dplOf,
   isCode,
@@ -31,6 +31,7 @@ import {
 import { MASK_64, Stack, stackMaskOf } from './stack.ts';
 import { ACCESS_RIGHTS, type Segment } from './state.ts';
 import { switchTask, taskDescriptor } from './task-switch.ts';
+import { deliverToVirtual8086, redirects } from './virtual-8086.ts';
 
 const RSP = 4;
 
@@ -42,15 +43,17 @@ const extOf = (event: DeliveredEvent): 0 | 1 => (isSoftware(event) ? 0 : 1);
 /** RIP to return to: behind the instruction for software events, else the instruction itself. */
 const returnRip = (cpu: Cpu, event: DeliveredEvent): bigint => cpu.state.rip + BigInt(event.instructionBytes);
 
-/** RFLAGS as pushed: faults push RF set, so that an instruction breakpoint does not fire again (SDM Vol. 3B, 17.3.1.1). */
-function pushedFlags(cpu: Cpu, event: DeliveredEvent): number {
-  const isFault = event.type === 'hardware-exception' && event.vector !== DB && event.injected !== true;
-  return isFault ? cpu.state.rflags | RF : cpu.state.rflags;
-}
+/** Faults push RF set, so that an instruction breakpoint does not fire again (SDM Vol. 3B, 17.3.1.1); others RFLAGS as it is. */
+export const pushesResumeFlag = (event: DeliveredEvent): boolean =>
+  event.type === 'hardware-exception' && event.vector !== DB && event.injected !== true;
+
+const pushedFlags = (cpu: Cpu, event: DeliveredEvent): number =>
+  pushesResumeFlag(event) ? cpu.state.rflags | RF : cpu.state.rflags;
 
 /** Delivers one event; nested faults are thrown. */
 export function deliverThroughTable(cpu: Cpu, event: DeliveredEvent): void {
   if (!isProtected(cpu.state)) deliverReal(cpu, event);
+  else if (event.type === 'software-interrupt' && redirects(cpu, event.vector)) deliverToVirtual8086(cpu, event);
   else if (isLongMode(cpu.state)) deliverLong(cpu, event);
   else deliverProtected(cpu, event);
 }
@@ -216,7 +219,7 @@ function deliverLong(cpu: Cpu, event: DeliveredEvent): void {
   stack.push(8, BigInt(state.selector('CS')));
   stack.push(8, returnRip(cpu, event));
   if (event.errorCode !== undefined) stack.push(8, BigInt(event.errorCode));
-  if (!isCanonical(gate.offset)) raise(GP, ext, 'handler address is not canonical');
+  if (!isCanonicalNow(state, gate.offset)) raise(GP, ext, 'handler address is not canonical');
 
   const marked = markAccessed(cpu, code);
   if (inner) state.setSegment('SS', nullSegment(cpl, cpl));
@@ -230,7 +233,7 @@ export function tssStack(cpu: Cpu, at: number, ext: number): bigint {
   if (at + 7 > state.segmentLimit('TR'))
     raise(TS, selectorError(state.selector('TR'), ext), 'stack pointer beyond the TSS limit');
   const pointer = cpu.readSystem(state.segmentBase('TR') + BigInt(at), 8);
-  if (!isCanonical(pointer)) throw new GuestFault(SS_FAULT, ext, 'stack pointer in the TSS is not canonical');
+  if (!isCanonicalNow(state, pointer)) throw new GuestFault(SS_FAULT, ext, 'stack pointer in the TSS is not canonical');
   return pointer;
 }
 

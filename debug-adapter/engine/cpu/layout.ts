@@ -115,6 +115,10 @@ export const LAYOUT = {
   interruptibility: 860,
   /** Pending debug exceptions in the VMCS format. q */
   pendingDebug: 864,
+  /** Protection-key rights of user pages. d */
+  pkru: 924,
+  /** 64 minus the number of linear-address bits in use: what `checkTarget` shifts by. q */
+  canonicalShift: 928,
   /** DR6.B0 to B3 that the instruction in progress has met: pending once it completes. d */
   debugHits: 920,
   /** Retired count until which STI / MOV SS blocking holds. q */

@@ -241,7 +241,7 @@ export function writeMsr(cpu: Cpu, index: number, value: bigint): void {
     return;
   }
   if (write === 'none') refuse(name, 'read-only');
-  if (write === 'canonical' && !isCanonical(value)) refuse(name, 'address is not canonical');
+  if (write === 'canonical' && !isCanonical(value, cpu.linearBits)) refuse(name, 'address is not canonical');
   if (typeof write === 'bigint' && (value & ~write) !== 0n) refuse(name, 'reserved bits');
   if (write !== 'ignored') cpu.state.set64(row.at!, value);
 }

@@ -8,7 +8,7 @@ import { registerInfo } from '../isa/registers.ts';
 import type { Cpu } from './context.ts';
 import { GP, GuestFault, SS_FAULT } from './guest-fault.ts';
 import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT, type SegmentName } from './layout.ts';
-import { isCanonical } from './modes.ts';
+import { isCanonicalNow } from './modes.ts';
 import type { CpuState } from './state.ts';
 
 const MASKS = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn, 8: 0xffff_ffff_ffff_ffffn } as const;
@@ -89,7 +89,7 @@ export function linearAddress(
   if (state.codeBits === 64) {
     const base = name === 'FS' || name === 'GS' ? state.segmentBase(name) : 0n;
     const linear = BigInt.asUintN(64, base + offset);
-    if (!isCanonical(linear) || !isCanonical(linear + BigInt(bytes - 1)))
+    if (!isCanonicalNow(state, linear) || !isCanonicalNow(state, linear + BigInt(bytes - 1)))
       throw new GuestFault(vector, 0, 'address is not canonical');
     return linear;
   }

@@ -63,8 +63,8 @@ const CR3_FIELDS: readonly BitField[] = [
 ];
 
 const CR4_FIELDS: readonly BitField[] = [
-  { name: 'VME', bit: 0 },
-  { name: 'PVI', bit: 1 },
+  { name: 'VME', bit: 0, meaning: 'virtual-8086 mode extensions' },
+  { name: 'PVI', bit: 1, meaning: 'protected-mode virtual interrupts' },
   { name: 'TSD', bit: 2, meaning: 'RDTSC only at CPL 0' },
   { name: 'DE', bit: 3, meaning: 'debugging extensions' },
   { name: 'PSE', bit: 4, meaning: 'large pages' },
@@ -75,7 +75,7 @@ const CR4_FIELDS: readonly BitField[] = [
   { name: 'OSFXSR', bit: 9 },
   { name: 'OSXMMEXCPT', bit: 10 },
   { name: 'UMIP', bit: 11 },
-  { name: 'LA57', bit: 12 },
+  { name: 'LA57', bit: 12, meaning: '5-level paging' },
   { name: 'VMXE', bit: 13, meaning: 'VMX enabled' },
   { name: 'SMXE', bit: 14 },
   { name: 'FSGSBASE', bit: 16 },
@@ -83,7 +83,7 @@ const CR4_FIELDS: readonly BitField[] = [
   { name: 'OSXSAVE', bit: 18 },
   { name: 'SMEP', bit: 20, meaning: 'supervisor never executes user pages' },
   { name: 'SMAP', bit: 21, meaning: 'supervisor touches user pages only with AC' },
-  { name: 'PKE', bit: 22 },
+  { name: 'PKE', bit: 22, meaning: 'protection keys' },
 ];
 
 const DR6_FIELDS: readonly BitField[] = [

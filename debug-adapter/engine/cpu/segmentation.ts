@@ -6,7 +6,7 @@ import type { Cpu } from './context.ts';
 import { GP, GuestFault, NP, raise, SS_FAULT } from './guest-fault.ts';
 import type { SegmentName } from './layout.ts';
 import { LAYOUT } from './layout.ts';
-import { isLongMode, isRealStyle, isVirtual8086 } from './modes.ts';
+import { isCanonical, isLongMode, isRealStyle, isVirtual8086 } from './modes.ts';
 import { ACCESS_RIGHTS, type Segment } from './state.ts';
 
 /** A descriptor's 8 bytes as two 32-bit words, and where they are. */
@@ -217,8 +217,7 @@ function readSystemSegment(cpu: Cpu, selector: number): { descriptor: Descriptor
   if (((upper >> 40n) & 0x1fn) !== 0n)
     raise(GP, selectorError(selector), 'type bits in the upper half of the descriptor');
   const base = baseOf(descriptor) | (BigInt.asUintN(32, upper) << 32n);
-  const sign = BigInt.asIntN(64, base) >> 47n;
-  if (sign !== 0n && sign !== -1n) raise(GP, selectorError(selector), 'base is not canonical');
+  if (!isCanonical(base, cpu.linearBits)) raise(GP, selectorError(selector), 'base is not canonical');
   return { descriptor, base };
 }
 

@@ -5,7 +5,7 @@
 import type { Cpu } from './context.ts';
 import { GuestFault, SS_FAULT } from './guest-fault.ts';
 import { LAYOUT } from './layout.ts';
-import { isCanonical } from './modes.ts';
+import { isCanonicalNow } from './modes.ts';
 import { ACCESS_RIGHTS, type Segment } from './state.ts';
 
 const RSP = 4;
@@ -98,7 +98,8 @@ export class Stack {
   private linear(offset: bigint, bytes: number): bigint {
     const segment = this.segment;
     if (segment === undefined) {
-      if (!isCanonical(offset) || !isCanonical(offset + BigInt(bytes - 1)))
+      const { state } = this.cpu;
+      if (!isCanonicalNow(state, offset) || !isCanonicalNow(state, offset + BigInt(bytes - 1)))
         throw new GuestFault(SS_FAULT, this.errorCode, 'stack address is not canonical');
       return offset;
     }

@@ -5,15 +5,18 @@
 import {
   PAGING_32_BIT,
   PAGING_4_LEVEL,
+  PAGING_5_LEVEL,
   PAGING_OFF,
   PAGING_PAE,
   newPagingRegisters,
   SUPERVISOR,
   SUPERVISOR_AC,
   USER,
+  USER_ALIGNED,
   WALK_OK,
   WRITE,
   type AccessKind,
+  type PagingMode,
   type PagingRegisters,
   type Privilege,
   type WalkOutcome,
@@ -30,14 +33,25 @@ import type { CpuState } from './state.ts';
 /** EPT pointer bit 6. */
 const EPTP_ACCESSED_DIRTY = 1 << 6;
 
+/** SDM Vol. 3A, "Paging Modes and Control Bits" 4.1.1. */
+export function pagingMode(cr0: number, cr4: number, efer: number): PagingMode {
+  if ((cr0 & CR0.PG) === 0) return PAGING_OFF;
+  if ((cr4 & CR4.PAE) === 0) return PAGING_32_BIT;
+  if ((efer & EFER.LMA) === 0) return PAGING_PAE;
+  return (cr4 & CR4.LA57) !== 0 ? PAGING_5_LEVEL : PAGING_4_LEVEL;
+}
+
+/** PKRU as far as it is in force (SDM Vol. 3A, "Protection Keys" 4.6.2). */
+export const effectivePkru = (cr4: number, efer: number, pkru: number): number =>
+  (cr4 & CR4.PKE) !== 0 && (efer & EFER.LMA) !== 0 ? pkru >>> 0 : 0;
+
 /** Fills the registers that a walk depends on from the state in force. */
 export function loadPagingRegisters(state: CpuState, registers: PagingRegisters): void {
   const cr0 = state.get32(LAYOUT.cr0);
   const cr4 = state.get32(LAYOUT.cr4);
   const efer = state.get32(LAYOUT.efer);
   const pae = (cr4 & CR4.PAE) !== 0;
-  registers.mode =
-    (cr0 & CR0.PG) === 0 ? PAGING_OFF : !pae ? PAGING_32_BIT : (efer & EFER.LMA) !== 0 ? PAGING_4_LEVEL : PAGING_PAE;
+  registers.mode = pagingMode(cr0, cr4, efer);
   registers.cr3 = state.getNumber(LAYOUT.cr3);
   if (registers.mode === PAGING_PAE)
     for (let index = 0; index < 8; index++) registers.pdptes[index] = state.get32(LAYOUT.pdpte + index * 4);
@@ -46,6 +60,7 @@ export function loadPagingRegisters(state: CpuState, registers: PagingRegisters)
   registers.smep = (cr4 & CR4.SMEP) !== 0;
   registers.smap = (cr4 & CR4.SMAP) !== 0;
   registers.executeDisable = (efer & EFER.NXE) !== 0 && pae;
+  registers.pkru = effectivePkru(cr4, efer, state.get32(LAYOUT.pkru));
   const eptLow = state.low(LAYOUT.eptPointer);
   const eptHigh = state.high(LAYOUT.eptPointer);
   registers.ept = (eptLow | eptHigh) !== 0;
@@ -56,9 +71,13 @@ export function loadPagingRegisters(state: CpuState, registers: PagingRegisters)
 /** Who watches memory: the debugger outside, or the breakpoints of DR0 to DR3. */
 type Watcher = 'debugger' | 'processor';
 
+/** SDM Vol. 3A, "Interrupt 17—Alignment Check Exception (#AC)" 6.15; at CPL 3. */
+const checksAlignment = (state: CpuState): boolean =>
+  (state.get32(LAYOUT.cr0) & CR0.AM) !== 0 && (state.systemFlags & AC) !== 0;
+
 /** Privilege of an explicit access at the given CPL. */
 export function privilegeAt(state: CpuState, cpl: number): Privilege {
-  if (cpl === 3) return USER;
+  if (cpl === 3) return checksAlignment(state) ? USER_ALIGNED : USER;
   return (state.get32(LAYOUT.cr4) & CR4.SMAP) !== 0 && (state.systemFlags & AC) !== 0 ? SUPERVISOR_AC : SUPERVISOR;
 }
 
@@ -76,7 +95,7 @@ export class Translation {
   private readonly state: CpuState;
   private readonly physical: PhysicalMemory;
   private readonly tlb: Tlb;
-  private readonly key: SpaceKey = { vpid: 0, pcid: 0, ept: 0, mode: 0 };
+  private readonly key: SpaceKey = { vpid: 0, pcid: 0, ept: 0, pkru: 0, mode: 0 };
   private readonly watchedPages = new Set<number>();
   private readonly watchedBy: Record<Watcher, readonly bigint[]> = { debugger: [], processor: [] };
 
@@ -96,7 +115,8 @@ export class Translation {
   translate(linearLow: number, linearHigh: number, kind: AccessKind, privilege: Privilege): WalkOutcome {
     loadPagingRegisters(this.state, this.registers);
     const walker = this.walker;
-    const outcome = walker.walk(linearLow, linearHigh, kind, privilege);
+    const aligned = privilege === USER_ALIGNED;
+    const outcome = walker.walk(linearLow, linearHigh, kind, aligned ? USER : privilege);
     if (outcome !== WALK_OK) return outcome;
     const physical = this.physical;
     const host = walker.hostPhysical;
@@ -105,7 +125,7 @@ export class Translation {
     this.hostOffset = offset < 0 ? -1 : offset;
     if (offset < 0) return WALK_OK;
     const frameOffset = offset - (linearLow & 0xfff);
-    const watched = this.watchedPages.size !== 0 && this.watchedPages.has(pageKey(linearLow, linearHigh));
+    const watched = aligned || (this.watchedPages.size !== 0 && this.watchedPages.has(pageKey(linearLow, linearHigh)));
     const mayWriteData = walker.mayWrite && !watched && physical.kind(host) === 'ram';
     const holdsCode = physical.codeFrames[physical.frameAt(frameOffset)] !== 0;
     const tag = (this.state.get32(LAYOUT.tlbTag) & ~3) | privilege;
@@ -142,13 +162,14 @@ export class Translation {
     key.vpid = this.currentVpid();
     key.pcid = this.currentPcid();
     key.ept = registers.ept ? registers.eptRoot + (registers.eptAccessedDirty ? 1 : 0) : 0;
+    key.pkru = registers.pkru;
     key.mode =
       registers.mode |
-      (registers.pageSizeExtension ? 1 << 2 : 0) |
-      (registers.writeProtect ? 1 << 3 : 0) |
-      (registers.smep ? 1 << 4 : 0) |
-      (registers.smap ? 1 << 5 : 0) |
-      (registers.executeDisable ? 1 << 6 : 0);
+      (registers.pageSizeExtension ? 1 << 3 : 0) |
+      (registers.writeProtect ? 1 << 4 : 0) |
+      (registers.smep ? 1 << 5 : 0) |
+      (registers.smap ? 1 << 6 : 0) |
+      (registers.executeDisable ? 1 << 7 : 0);
     const tag = this.spaces.tagOf(key) | privilegeAt(state, state.cpl);
     state.set32(LAYOUT.tlbTag, tag);
     state.set32(LAYOUT.tlbMix, tlbMix(tag));

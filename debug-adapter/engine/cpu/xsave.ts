@@ -22,14 +22,17 @@ export const MXCSR_RESET = 0x1f80;
 export const MXCSR_MASK = 0xffff;
 
 /** State components: bits of XCR0. */
-export const COMPONENT = { x87: 1, sse: 2, avx: 4 } as const;
+export const COMPONENT = { x87: 1, sse: 2, avx: 4, pkru: 1 << 9 } as const;
 const LEGACY_BYTES = 512;
 const HEADER_BYTES = 64;
 export const XSAVE_HEADER_AT = LEGACY_BYTES;
 /** Component AVX (upper halves of YMM0..15): the same place in the standard and, being the first, in the compacted format. */
 export const AVX_AT = LEGACY_BYTES + HEADER_BYTES;
 export const AVX_BYTES = 256;
-export const XSAVE_BYTES = AVX_AT + AVX_BYTES;
+/** Component PKRU in the standard format: behind what AVX-512 would take. */
+export const PKRU_AT = 2688;
+export const PKRU_BYTES = 8;
+export const XSAVE_BYTES = PKRU_AT + PKRU_BYTES;
 export const FXSAVE_BYTES = 416;
 
 const MXCSR_AT = 24;
@@ -39,10 +42,19 @@ const VECTOR_BYTES = 32;
 
 /** The components of a processor with these features. */
 export const supportedComponents = (features: CpuFeatures): number =>
-  COMPONENT.x87 | (features.has('SSE') ? COMPONENT.sse : 0) | (features.has('AVX') ? COMPONENT.avx : 0);
+  COMPONENT.x87 |
+  (features.has('SSE') ? COMPONENT.sse : 0) |
+  (features.has('AVX') ? COMPONENT.avx : 0) |
+  (features.has('PKU') ? COMPONENT.pkru : 0);
 
-/** Bytes of an area with these components. */
-export const areaBytes = (components: number): number => ((components & COMPONENT.avx) !== 0 ? XSAVE_BYTES : AVX_AT);
+/** Where PKRU lies among these components in the compacted format. */
+export const compactedPkruAt = (components: number): number =>
+  (components & COMPONENT.avx) !== 0 ? AVX_AT + AVX_BYTES : AVX_AT;
+/** Bytes of an area with these components, in the standard and in the compacted format. */
+export const areaBytes = (components: number): number =>
+  (components & COMPONENT.pkru) !== 0 ? XSAVE_BYTES : compactedPkruAt(components);
+export const compactedBytes = (components: number): number =>
+  compactedPkruAt(components) + ((components & COMPONENT.pkru) !== 0 ? PKRU_BYTES : 0);
 
 /** XSETBV: raises #GP(0) for what XCR0 cannot be. */
 export function writeXcr0(cpu: Cpu, value: bigint): void {
@@ -66,7 +78,12 @@ export function componentsInUse(state: CpuState): number {
         if (words[((LAYOUT.vectors + i * VECTOR_BYTES + from) >> 2) + word] !== 0) return true;
     return false;
   };
-  return (x87InUse(state) ? COMPONENT.x87 : 0) | (anyOf(0) ? COMPONENT.sse : 0) | (anyOf(16) ? COMPONENT.avx : 0);
+  return (
+    (x87InUse(state) ? COMPONENT.x87 : 0) |
+    (anyOf(0) ? COMPONENT.sse : 0) |
+    (anyOf(16) ? COMPONENT.avx : 0) |
+    (state.get32(LAYOUT.pkru) !== 0 ? COMPONENT.pkru : 0)
+  );
 }
 function x87InUse(state: CpuState): boolean {
   if (state.get32(LAYOUT.x87Control) !== 0x37f || state.get32(LAYOUT.x87Status) !== 0) return true;
@@ -166,4 +183,5 @@ export function initializeComponents(state: CpuState, components: number): void 
   if ((components & COMPONENT.x87) !== 0) clearX87(state);
   if ((components & COMPONENT.sse) !== 0) clearVectors(state, 0);
   if ((components & COMPONENT.avx) !== 0) clearVectors(state, 16);
+  if ((components & COMPONENT.pkru) !== 0) state.set32(LAYOUT.pkru, 0);
 }

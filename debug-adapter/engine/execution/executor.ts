@@ -8,12 +8,21 @@ import { GP, GuestFault, MachineStop, type Nowhere, SS_FAULT, UD, VmExitTaken } 
 import type { DeliveredEvent } from '../cpu/context.ts';
 import { ACTIVITY } from '../cpu/control-bits.ts';
 import { LAYOUT } from '../cpu/layout.ts';
-import { isRealStyle } from '../cpu/modes.ts';
+import { isRealStyle, linearBits } from '../cpu/modes.ts';
 import type { CpuState } from '../cpu/state.ts';
 import type { SystemInstruction } from '../instructions/system-instruction.ts';
 import { asUndefined, decode, MAX_INSTRUCTION_BYTES, type DecodedInstruction } from '../isa/decode.ts';
 import { codeFacts, isVectorEncoded } from '../isa/codes.ts';
-import { EXECUTE, READ, WALK_OK, WRITE, type AccessKind, type Privilege, type WalkOutcome } from '../memory/paging.ts';
+import {
+  EXECUTE,
+  isCanonicalHigh,
+  READ,
+  WALK_OK,
+  WRITE,
+  type AccessKind,
+  type Privilege,
+  type WalkOutcome,
+} from '../memory/paging.ts';
 import { PAGE_BYTES, type PhysicalMemory } from '../memory/physical.ts';
 import type { CodeCache, Crossing } from './code-cache.ts';
 import type { EmittedLoop, LoopUser } from './emitted-loop.ts';
@@ -398,11 +407,18 @@ export class Executor implements LoopUser {
     }
   }
 
+  /** What is wrong with an address before paging is asked. */
+  private judge(record: number, low: number, high: number, what: number): void {
+    this.checkCanonical(record, low, high, what);
+    this.cpu.privilegeOf(low, what & 0xff);
+  }
+
   /** Both ends of the access: it may begin below the hole of addresses that are not canonical and reach into it. */
   private checkCanonical(record: number, low: number, high: number, what: number): void {
     if (this.state.codeBits !== 64) return;
     const lastHigh = (low >>> 0) + (what & 0xff) - 1 > 0xffff_ffff ? high + 1 : high;
-    if (isCanonicalHigh(high) && isCanonicalHigh(lastHigh | 0)) return;
+    const bits = linearBits(this.state);
+    if (isCanonicalHigh(high, bits) && isCanonicalHigh(lastHigh | 0, bits)) return;
     const stack = (what & SLOW_STACK) !== 0 || this.cache.usesStackSegment(record);
     throw new GuestFault(stack ? SS_FAULT : GP, 0, `linear address ${hex64(low, high)} is not canonical`);
   }
@@ -410,7 +426,7 @@ export class Executor implements LoopUser {
   /** Reads into the transfer slot. */
   slowRead(record: number, low: number, high: number, what: number): number {
     return this.slow(() => {
-      this.checkCanonical(record, low, high, what);
+      this.judge(record, low, high, what);
       return this.readInto(low, high, what & 0xff, READ);
     });
   }
@@ -418,7 +434,7 @@ export class Executor implements LoopUser {
   /** Reads what is about to be written: write permission is checked now. */
   slowModify(record: number, low: number, high: number, what: number): number {
     return this.slow(() => {
-      this.checkCanonical(record, low, high, what);
+      this.judge(record, low, high, what);
       this.storing = true;
       try {
         return this.readInto(low, high, what & 0xff, WRITE);
@@ -468,7 +484,7 @@ export class Executor implements LoopUser {
 
   slowWrite(record: number, low: number, high: number, what: number): number {
     return this.slow(() => {
-      this.checkCanonical(record, low, high, what);
+      this.judge(record, low, high, what);
       const bytes = what & 0xff;
       const inPage = low & (PAGE_BYTES - 1);
       const host = inPage + bytes <= PAGE_BYTES ? this.translateForStore(low, high) : -1;
@@ -519,9 +535,6 @@ const isForGuest = (error: unknown): boolean =>
   error instanceof GuestFault ||
   error instanceof VmExitTaken ||
   error instanceof MachineStop;
-
-/** Bits 63:47 are equal, by the upper half of an address. */
-const isCanonicalHigh = (high: number): boolean => high >> 15 === 0 || high >> 15 === -1;
 
 const join = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 const hex64 = (low: number, high: number): string => `${join(low, high).toString(16).toUpperCase()}h`;

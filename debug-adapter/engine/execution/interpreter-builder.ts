@@ -452,10 +452,14 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   checkTarget(rip: Value, bytes: 2 | 4 | 8): void {
     const f = this.f;
     const canonical = () => {
+      const unused = () => {
+        f.get(this.cpu);
+        f.memory('i64_load', LAYOUT.canonicalShift);
+      };
       f.get(rip);
-      f.i64(16n);
+      unused();
       f.op('i64_shl');
-      f.i64(16n);
+      unused();
       f.op('i64_shr_s');
       f.get(rip);
       f.op('i64_ne');

@@ -3,8 +3,8 @@
  * what a change brings with it (SDM Vol. 3A, "Control Registers" 2.5 and "Initializing IA-32e Mode" 9.8.5; Vol. 3C,
  * "Guest/Host Masks and Read Shadows for CR0 and CR4", 24.6.6). The guest is not offered VMX: CR4.VMXE reads as 0.
  */
-import { CR4_BITS } from '../cpu/control-registers.ts';
 import { CR0, CR4, EFER } from '../cpu/control-bits.ts';
+import type { CpuFeatures } from '../cpu/features.ts';
 import { ACCESS_RIGHTS } from '../cpu/state.ts';
 import { pdpteIsValid } from '../vmx/checks/guest-state.ts';
 import { controlMask } from '../vmx/controls.ts';
@@ -22,7 +22,6 @@ const CR0_BITS = Object.values(CR0).reduce((bits: number, bit: number) => bits |
 const CR0_HOST_VALUE = CR0.NE | CR0.CD | CR0.NW;
 const CR0_OWNED = CR0.PE | CR0.PG | CR0_HOST_VALUE;
 const CR4_OWNED = CR4.VMXE;
-const CR4_OFFERED = CR4_BITS & ~CR4.VMXE;
 const CR4_FLUSH = CR4.PSE | CR4.PAE | CR4.PGE | CR4.PCIDE | CR4.SMEP | CR4.SMAP;
 const CR4_PDPTES = CR4.PAE | CR4.PGE | CR4.PSE | CR4.SMEP;
 const IA32E_MODE_GUEST = controlMask('ia32eModeGuest');
@@ -31,9 +30,12 @@ const TSS16_TYPES: ReadonlySet<number> = new Set([1, 3]);
 const PDPTE_FIELDS: readonly VmcsFieldKey[] = ['GUEST_PDPTE0', 'GUEST_PDPTE1', 'GUEST_PDPTE2', 'GUEST_PDPTE3'];
 
 /** Bits of CR0 and CR4 that the guest cannot change without an exit. */
-export const controlRegisterMasks = (exiting: Exiting): { readonly cr0: bigint; readonly cr4: bigint } => {
+export const controlRegisterMasks = (
+  exiting: Exiting,
+  features: CpuFeatures,
+): { readonly cr0: bigint; readonly cr4: bigint } => {
   const all = exiting.controlRegisters === 'all';
-  return { cr0: BigInt((all ? CR0_BITS : CR0_OWNED) >>> 0), cr4: BigInt((all ? CR4_BITS : CR4_OWNED) >>> 0) };
+  return { cr0: BigInt((all ? CR0_BITS : CR0_OWNED) >>> 0), cr4: BigInt((all ? features.cr4Bits : CR4_OWNED) >>> 0) };
 };
 
 /** What the processor runs the guest with for a CR0 or CR4 that the guest believes in. */
@@ -108,12 +110,13 @@ export function writeGuestCr3(hypervisor: HypervisorContext, requested: bigint):
 }
 
 export function writeGuestCr4(hypervisor: HypervisorContext, requested: bigint): ControlRegisterWrite {
-  const { guest, vmx } = hypervisor;
+  const { guest, vmx, cpu } = hypervisor;
   const value = Number(requested & 0xffff_ffffn) | 0;
-  if (requested >> 32n !== 0n || (value & ~CR4_OFFERED) !== 0) return 'refused';
+  const offered = cpu.features.cr4Bits & ~CR4.VMXE;
+  if (requested >> 32n !== 0n || (value & ~offered) !== 0) return 'refused';
   const old = seenControlRegister(guest, 4);
   const { longMode } = guest;
-  if (longMode && (value & CR4.PAE) === 0) return 'refused';
+  if (longMode && ((value & CR4.PAE) === 0 || ((value ^ old) & CR4.LA57) !== 0)) return 'refused';
   const startsPcids = (value & ~old & CR4.PCIDE) !== 0;
   if (startsPcids && (!longMode || (guest.read('GUEST_CR3') & PCID_MASK) !== 0n)) return 'refused';
   const changed = value ^ old;

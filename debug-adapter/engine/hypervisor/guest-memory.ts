@@ -6,14 +6,13 @@ import { ACCESS_RIGHTS } from '../cpu/state.ts';
 import { CR0, CR4, EFER } from '../cpu/control-bits.ts';
 import { AC, VM } from '../cpu/flags.ts';
 import { GP, MachineStop, PF, SS_FAULT } from '../cpu/guest-fault.ts';
-import type { SegmentName } from '../cpu/layout.ts';
+import type { Cpu } from '../cpu/context.ts';
+import { LAYOUT, type SegmentName } from '../cpu/layout.ts';
+import { effectivePkru, pagingMode } from '../cpu/translation.ts';
 import {
   newPagingRegisters,
   NON_CANONICAL,
   PAGE_FAULT,
-  PAGING_32_BIT,
-  PAGING_4_LEVEL,
-  PAGING_OFF,
   PAGING_PAE,
   READ,
   SUPERVISOR,
@@ -59,15 +58,17 @@ export class GuestMemory {
   private readonly ept: EptTables;
   private readonly map: GuestMemoryMap;
   private readonly guest: Guest;
+  private readonly cpu: Cpu;
   private readonly registers: PagingRegisters;
   private readonly walker: PageWalker;
 
-  constructor(physical: PhysicalMemory, ept: EptTables, map: GuestMemoryMap, guest: Guest, physicalBits: number) {
+  constructor(physical: PhysicalMemory, ept: EptTables, map: GuestMemoryMap, guest: Guest, cpu: Cpu) {
     this.physical = physical;
     this.ept = ept;
     this.map = map;
     this.guest = guest;
-    this.registers = newPagingRegisters(physicalBits);
+    this.cpu = cpu;
+    this.registers = newPagingRegisters(cpu.physicalBits);
     this.walker = new PageWalker(physical, this.registers, 'commit');
   }
 
@@ -190,8 +191,7 @@ export class GuestMemory {
     const cr4 = guest.low('GUEST_CR4');
     const efer = guest.low('GUEST_IA32_EFER');
     const pae = (cr4 & CR4.PAE) !== 0;
-    const long = (efer & EFER.LMA) !== 0;
-    registers.mode = (cr0 & CR0.PG) === 0 ? PAGING_OFF : !pae ? PAGING_32_BIT : long ? PAGING_4_LEVEL : PAGING_PAE;
+    registers.mode = pagingMode(cr0, cr4, efer);
     registers.cr3 = Number(guest.read('GUEST_CR3'));
     if (registers.mode === PAGING_PAE)
       PDPTE_FIELDS.forEach((field, index) => {
@@ -204,6 +204,7 @@ export class GuestMemory {
     registers.smep = (cr4 & CR4.SMEP) !== 0;
     registers.smap = (cr4 & CR4.SMAP) !== 0;
     registers.executeDisable = (efer & EFER.NXE) !== 0 && pae;
+    registers.pkru = effectivePkru(cr4, efer, this.cpu.state.get32(LAYOUT.pkru));
     registers.ept = true;
     registers.eptRoot = this.ept.root;
     registers.eptAccessedDirty = false;

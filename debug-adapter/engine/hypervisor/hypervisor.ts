@@ -54,7 +54,7 @@ export class Hypervisor {
     const ept = new EptTables(physical, hostMemory);
     const map = new GuestMemoryMap(memoryBytes, options.absentDevices ?? 'stop');
     const guest = new Guest(vmx, cpu);
-    const memory = new GuestMemory(physical, ept, map, guest, cpu.physicalBits);
+    const memory = new GuestMemory(physical, ept, map, guest, cpu);
     this.guestAccess = new GuestAccess(guest, memory);
     this.context = {
       cpu,

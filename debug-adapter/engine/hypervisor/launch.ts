@@ -345,8 +345,8 @@ function executionControls(hypervisor: HypervisorContext): Values {
   });
 }
 
-function masks({ exiting }: HypervisorContext, start: StartState): Values {
-  const { cr0, cr4 } = controlRegisterMasks(exiting);
+function masks({ exiting, cpu }: HypervisorContext, start: StartState): Values {
+  const { cr0, cr4 } = controlRegisterMasks(exiting, cpu.features);
   return fill(MASK_FIELDS, {
     CR0_GUEST_HOST_MASK: cr0,
     CR0_READ_SHADOW: BigInt(start.cr0 >>> 0),

@@ -51,7 +51,8 @@ export function setRegister(cpu: Processor, state: CpuState, name: RegisterName,
   const row: RegisterRow = REGISTERS[name];
   if (row.readOnly) return `${name} cannot be written`;
   if (value < 0n || value >> BigInt(row.bits) !== 0n) return `${name} has ${row.bits} bits: ${hex(value)} does not fit`;
-  if (ADDRESSES.has(name) && !isCanonical(value)) return `${hex(value)} is not canonical: bits 63:47 must be equal`;
+  if (ADDRESSES.has(name) && !isCanonical(value, cpu.linearBits))
+    return `${hex(value)} is not canonical: bits 63:${cpu.linearBits - 1} must be equal`;
   const live = state === cpu.state;
   if (name === 'RFLAGS') {
     state.rflags = Number(value & 0xffff_ffffn);

@@ -1,15 +1,15 @@
 /** Reads a machine for views. Nothing here sets an accessed bit, fills a TLB entry or pops a FIFO. */
-import { ACTIVITY, CR0, CR4, EFER, VMX_NON_ROOT, VMX_ROOT } from '../cpu/control-bits.ts';
+import { ACTIVITY, EFER, VMX_NON_ROOT, VMX_ROOT } from '../cpu/control-bits.ts';
 import { LAYOUT, SEGMENT_NAMES } from '../cpu/layout.ts';
 import { isProtected, isVirtual8086 } from '../cpu/modes.ts';
 import type { RegisterName } from '../cpu/registers.ts';
 import type { CpuState } from '../cpu/state.ts';
-import { loadPagingRegisters, privilegeAt } from '../cpu/translation.ts';
+import { loadPagingRegisters, pagingMode, privilegeAt } from '../cpu/translation.ts';
 import { meaningOf } from '../devices/device.ts';
 import { textScreen, type TextScreen } from '../devices/vga-screen.ts';
 import { newPagingRegisters, USER } from '../memory/paging.ts';
 import { PAGE_BYTES } from '../memory/physical.ts';
-import { reportEptWalk, reportWalk } from '../memory/walk-report.ts';
+import { PAGING_NAMES, reportEptWalk, reportWalk } from '../memory/walk-report.ts';
 import type { EptWalk, Walk, WalkAccess } from '../memory/walk-types.ts';
 import { VMCS_FIELD_KEYS } from '../vmx/vmcs-fields.ts';
 import type { VmcsFieldKey, VmcsFieldWrite } from '../vmx/types.ts';
@@ -47,7 +47,7 @@ export class MachineInspector implements Inspector {
           : long
             ? 'compatibility'
             : 'protected';
-    const paging = (cr0 & CR0.PG) === 0 ? 'off' : long ? '4-level' : (cr4 & CR4.PAE) !== 0 ? 'PAE' : '32-bit';
+    const paging = PAGING_NAMES[pagingMode(cr0, cr4, state.get32(LAYOUT.efer))];
     const mode = state.get32(LAYOUT.vmxMode);
     const activity = state.get32(LAYOUT.activity);
     return {

@@ -7,14 +7,18 @@ export const PAGING_OFF = 0;
 export const PAGING_32_BIT = 1;
 export const PAGING_PAE = 2;
 export const PAGING_4_LEVEL = 3;
-export type PagingMode = typeof PAGING_OFF | typeof PAGING_32_BIT | typeof PAGING_PAE | typeof PAGING_4_LEVEL;
+export const PAGING_5_LEVEL = 4;
+export type PagingMode =
+  typeof PAGING_OFF | typeof PAGING_32_BIT | typeof PAGING_PAE | typeof PAGING_4_LEVEL | typeof PAGING_5_LEVEL;
 
 /** Who accesses; the numbers are the low bits of a TLB tag (see tlb.ts). */
 export const SUPERVISOR = 0;
 export const USER = 1;
 /** Supervisor with RFLAGS.AC set under SMAP: may touch user pages. Never for implicit accesses (descriptor tables, TSS). */
 export const SUPERVISOR_AC = 2;
-export type Privilege = typeof SUPERVISOR | typeof USER | typeof SUPERVISOR_AC;
+/** User while alignment is checked (CR0.AM, RFLAGS.AC): the rights of USER, but no access to data is ever cached. */
+export const USER_ALIGNED = 3;
+export type Privilege = typeof SUPERVISOR | typeof USER | typeof SUPERVISOR_AC | typeof USER_ALIGNED;
 
 export const READ = 0;
 export const WRITE = 1;
@@ -36,6 +40,8 @@ export interface PagingRegisters {
   smap: boolean;
   /** EFER.NXE, with paging that has the bit. */
   executeDisable: boolean;
+  /** PKRU, with CR4.PKE and paging that has protection keys; 0, which restricts nothing, otherwise. */
+  pkru: number;
   /** EPT is in force. */
   ept: boolean;
   /** Host-physical address of the EPT PML4 table. */
@@ -56,6 +62,7 @@ export function newPagingRegisters(physicalBits: number): PagingRegisters {
     smep: false,
     smap: false,
     executeDisable: false,
+    pkru: 0,
     ept: false,
     eptRoot: 0,
     eptAccessedDirty: false,
@@ -66,9 +73,9 @@ export function newPagingRegisters(physicalBits: number): PagingRegisters {
 /** Bits of `high` (bits 63:32 of an entry) that the physical-address width leaves reserved, up to bit 51. */
 export const reservedAddressBits = (physicalBits: number): number => 0xf_ffff & ~((2 ** (physicalBits - 32) - 1) | 0);
 
-/** Canonical with 48 linear-address bits: bits 63:47 are equal; given bits 63:32 as a signed number. */
-export function isCanonicalHigh(high: number): boolean {
-  const sign = high >> 15;
+/** Whether bits 63:47 are equal, or 63:56 with 57 linear-address bits; given bits 63:32 as a signed number. */
+export function isCanonicalHigh(high: number, bits: 48 | 57): boolean {
+  const sign = high >> (bits - 33);
   return sign === 0 || sign === -1;
 }
 

@@ -1,12 +1,15 @@
 /**
- * Address spaces and their TLB tags. A space is what one set of cached translations may serve: VPID, PCID, EPT pointer and the
- * mode bits that the cached rights depend on (SDM Vol. 3C, "Caching Translation Information", 28.3.1). Flushing a space means
+ * Address spaces and their TLB tags. A space is what one set of cached translations may serve: VPID, PCID, EPT pointer, PKRU and
+ * the mode bits that the cached rights depend on (SDM Vol. 3C, "Caching Translation Information", 28.3.1). Flushing a space means
  * never using its tag again; when the tags run out, the TLB is emptied and all of them are free (`Tlb.takeSpace`).
  */
 import { TLB_SPACES, type SpaceOwner, type Tlb } from './tlb.ts';
 
 /** Bits of `SpaceKey.mode`. */
-const MODE_BITS = 7;
+const MODE_BITS = 8;
+const MODES = 2 ** MODE_BITS;
+/** Values of PKRU. */
+const PKRUS = 2 ** 32;
 
 export interface SpaceKey {
   /** 0 outside VMX non-root operation and without VPID. */
@@ -15,6 +18,8 @@ export interface SpaceKey {
   pcid: number;
   /** EPT pointer bits 51:12 (as an address) plus 1 where accessed and dirty flags are on; 0 without EPT. */
   ept: number;
+  /** PKRU where it is in force, else 0; unsigned. */
+  pkru: number;
   /** Paging mode and the control bits that cached rights depend on, below 2^MODE_BITS. */
   mode: number;
 }
@@ -22,7 +27,7 @@ export interface SpaceKey {
 /** The address spaces of one processor. */
 export class Spaces implements SpaceOwner {
   private readonly tlb: Tlb;
-  /** (VPID, PCID) -> (EPT, mode) -> space number. */
+  /** (VPID, PCID) -> (EPT, PKRU, mode) -> space number. */
   private readonly groups = new Map<number, Map<number, number>>();
   private readonly eptNumbers = new Map<number, number>();
   /** 1 for spaces in which a page larger than 4 KiB is cached. */
@@ -41,7 +46,7 @@ export class Spaces implements SpaceOwner {
   /** Tag (access bits clear) of a space, new where it has none. */
   tagOf(key: Readonly<SpaceKey>): number {
     const group = groupKey(key.vpid, key.pcid);
-    const inner = this.eptNumber(key.ept) * (1 << MODE_BITS) + key.mode;
+    const inner = (this.eptNumber(key.ept) * PKRUS + key.pkru) * MODES + key.mode;
     const number = this.groups.get(group)?.get(inner);
     return (number ?? this.allocate(group, inner)) << 2;
   }
@@ -84,7 +89,7 @@ export class Spaces implements SpaceOwner {
     for (const [ept, number] of this.eptNumbers) {
       if (Math.floor(ept / 4096) !== Math.floor(address / 4096)) continue;
       for (const spaces of this.groups.values())
-        for (const inner of spaces.keys()) if (inner >>> MODE_BITS === number) spaces.delete(inner);
+        for (const inner of spaces.keys()) if (Math.floor(inner / (PKRUS * MODES)) === number) spaces.delete(inner);
     }
   }
 

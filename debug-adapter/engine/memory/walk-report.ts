@@ -12,6 +12,7 @@ import {
   PAGE_FAULT,
   PAGING_32_BIT,
   PAGING_4_LEVEL,
+  PAGING_5_LEVEL,
   PAGING_OFF,
   PAGING_PAE,
   READ,
@@ -37,13 +38,15 @@ import type {
   WalkStep,
 } from './walk-types.ts';
 
-const LEVELS: readonly PagingLevel[] = ['PTE', 'PDE', 'PDPTE', 'PML4E'];
+const LEVELS: readonly PagingLevel[] = ['PTE', 'PDE', 'PDPTE', 'PML4E', 'PML5E'];
 const EPT_LEVELS: readonly EptLevel[] = ['EPT PTE', 'EPT PDE', 'EPT PDPTE', 'EPT PML4E'];
-const MODE_NAMES: Readonly<Record<PagingMode, Walk['mode']>> = {
+/** Paging modes as views name them. */
+export const PAGING_NAMES: Readonly<Record<PagingMode, Walk['mode']>> = {
   [PAGING_OFF]: 'off',
   [PAGING_32_BIT]: '32-bit',
   [PAGING_PAE]: 'PAE',
   [PAGING_4_LEVEL]: '4-level',
+  [PAGING_5_LEVEL]: '5-level',
 };
 const KINDS: Readonly<Record<WalkAccess['kind'], AccessKind>> = { read: READ, write: WRITE, execute: EXECUTE };
 
@@ -55,6 +58,7 @@ const REASON_TEXT: Readonly<Record<PageFaultReason, string>> = {
   'user-page-smep': 'maps a user page, which SMEP keeps a supervisor from executing',
   'user-page-smap': 'maps a user page, which SMAP keeps a supervisor from touching while RFLAGS.AC is 0',
   'execute-disabled': 'execute-disabled',
+  'protection-key': 'has a protection key to which PKRU denies the access',
 };
 
 const EPT_VERDICT_TEXT: Readonly<Record<Exclude<EptVerdict, 'ok'>, string>> = {
@@ -212,6 +216,7 @@ function blame(steps: readonly Mutable<WalkStep>[], reason: PageFaultReason): Mu
     case 'reserved-bits':
     case 'user-page-smep':
     case 'user-page-smap':
+    case 'protection-key':
       return last;
   }
 }
@@ -257,7 +262,7 @@ export function reportWalk(
   const finished = outcome === WALK_OK || collector.finalEpt !== undefined;
   return {
     linear,
-    mode: MODE_NAMES[registers.mode],
+    mode: PAGING_NAMES[registers.mode],
     cr3: BigInt(registers.cr3),
     access,
     steps,
@@ -276,7 +281,7 @@ function failureOf(outcome: WalkOutcome, walker: PageWalker, collector: WalkColl
     case WALK_OK:
       return undefined;
     case NON_CANONICAL:
-      return 'the linear address is not canonical: bits 63:47 differ';
+      return 'the linear address is not canonical: the bits above its width differ';
     case PAGE_FAULT: {
       const step = blame(steps, walker.reason);
       step.verdict = walker.reason satisfies EntryVerdict;

@@ -19,6 +19,7 @@ export type EntryVerdict =
   | 'user-page-smep'
   | 'user-page-smap'
   | 'execute-disabled'
+  | 'protection-key'
   | 'table-unreadable'
   | 'non-canonical';
 

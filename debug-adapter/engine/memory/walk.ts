@@ -11,6 +11,7 @@ import {
   PAGE_FAULT,
   PAGING_32_BIT,
   PAGING_4_LEVEL,
+  PAGING_5_LEVEL,
   PAGING_OFF,
   PAGING_PAE,
   READ,
@@ -32,6 +33,7 @@ const PF_WRITE = 1 << 1;
 const PF_USER = 1 << 2;
 const PF_RESERVED = 1 << 3;
 const PF_FETCH = 1 << 4;
+const PF_PROTECTION_KEY = 1 << 5;
 
 const PRESENT = 1 << 0;
 const WRITABLE = 1 << 1;
@@ -54,14 +56,15 @@ export type PageFaultReason =
   | 'supervisor-only'
   | 'user-page-smep'
   | 'user-page-smap'
-  | 'execute-disabled';
+  | 'execute-disabled'
+  | 'protection-key';
 
 /** Told about every step of a walk, for views. */
 export interface WalkRecorder extends EptRecorder {
   /** An access to a guest-physical address is about to go through EPT; `forEntry` when it reads a paging structure. */
   beginEpt(guestPhysical: number, forEntry: boolean): void;
   endEpt(outcome: WalkOutcome): void;
-  /** `level` 3 is the PML4E, 0 the PTE. `entryBytes` 0: the entry comes from a PDPTE register. */
+  /** `level` 4 is the PML5E, 0 the PTE. `entryBytes` 0: the entry comes from a PDPTE register. */
   entry(level: number, address: number, low: number, high: number, entryBytes: 0 | 4 | 8, leaf: boolean): void;
 }
 
@@ -96,9 +99,9 @@ export class PageWalker {
   private high = 0;
   private host = 0;
   /** Entries used by this walk, for accessed and dirty flags. */
-  private readonly entryGuest = new Float64Array(4);
-  private readonly entryHost = new Float64Array(4);
-  private readonly entryLow = new Int32Array(4);
+  private readonly entryGuest = new Float64Array(5);
+  private readonly entryHost = new Float64Array(5);
+  private readonly entryLow = new Int32Array(5);
 
   /** @param effects `look` sets no flags and reads no device. */
   constructor(
@@ -126,7 +129,8 @@ export class PageWalker {
       this.global = false;
       return this.finish(kind);
     }
-    if (mode === PAGING_4_LEVEL && !isCanonicalHigh(linearHigh)) return NON_CANONICAL;
+    if (mode === PAGING_4_LEVEL && !isCanonicalHigh(linearHigh, 48)) return NON_CANONICAL;
+    if (mode === PAGING_5_LEVEL && !isCanonicalHigh(linearHigh, 57)) return NON_CANONICAL;
     const outcome =
       mode === PAGING_32_BIT
         ? this.walk32Bit(linearLow, kind, privilege)
@@ -226,7 +230,7 @@ export class PageWalker {
     return this.complete(1, 0, pte, kind);
   }
 
-  /** SDM Vol. 3A, "PAE Paging" 4.4 and "4-Level Paging" 4.5. */
+  /** SDM Vol. 3A, "PAE Paging" 4.4 and "4-Level Paging and 5-Level Paging" 4.5. */
   private walk64BitEntries(linearLow: number, linearHigh: number, kind: AccessKind, privilege: Privilege): WalkOutcome {
     const registers = this.registers;
     const pae = registers.mode === PAGING_PAE;
@@ -235,7 +239,7 @@ export class PageWalker {
     if (!registers.executeDisable) reservedHigh |= 1 << 31;
     let rights = -1;
     let executeDisabled = 0;
-    let top = 3;
+    let top = registers.mode === PAGING_5_LEVEL ? 4 : 3;
     let table = Math.floor(registers.cr3 / 4096) * 4096;
     if (pae) {
       const index = linearLow >>> 30;
@@ -249,8 +253,8 @@ export class PageWalker {
     }
     for (let level = top; ; level--) {
       const index =
-        level === 3
-          ? (linearHigh >>> 7) & 511
+        level >= 3
+          ? (linearHigh >>> (level === 4 ? 16 : 7)) & 511
           : level === 2
             ? ((linearLow >>> 30) | (linearHigh << 2)) & 511
             : level === 1
@@ -264,7 +268,7 @@ export class PageWalker {
       const leaf = level === 0 || (level < 3 && (low & PAGE_SIZE) !== 0);
       if (this.recorder !== undefined) this.recorder.entry(level, address, low, high, 8, leaf);
       if ((low & PRESENT) === 0) return this.pageFault('not-present', kind, privilege);
-      const reservedLow = !leaf ? (level === 3 ? PAGE_SIZE : 0) : LARGE_RESERVED[level as 0 | 1 | 2];
+      const reservedLow = !leaf ? (level >= 3 ? PAGE_SIZE : 0) : LARGE_RESERVED[level as 0 | 1 | 2];
       if ((high & reservedHigh) !== 0 || (low & reservedLow) !== 0)
         return this.pageFault('reserved-bits', kind, privilege);
       rights &= low;
@@ -274,7 +278,7 @@ export class PageWalker {
         table = (high & 0xf_ffff) * 0x1_0000_0000 + ((low & ~0xfff) >>> 0);
         continue;
       }
-      const reason = this.permit(rights, executeDisabled !== 0, kind, privilege);
+      const reason = this.permit(rights, executeDisabled !== 0, kind, privilege, (high >>> 27) & 15);
       if (reason !== undefined) return this.pageFault(reason, kind, privilege);
       const mask = PAGE_MASKS[level as 0 | 1 | 2];
       this.guestPhysical = (high & 0xf_ffff) * 0x1_0000_0000 + ((low & ~mask) >>> 0) + (linearLow & mask);
@@ -297,6 +301,7 @@ export class PageWalker {
     executeDisabled: boolean,
     kind: AccessKind,
     privilege: Privilege,
+    key = 0,
   ): PageFaultReason | undefined {
     const registers = this.registers;
     const userPage = (rights & USER_PAGE) !== 0;
@@ -311,6 +316,15 @@ export class PageWalker {
       this.mayWrite = this.mayRead && (writable || !registers.writeProtect);
       this.mayExecute = !executeDisabled && !(userPage && registers.smep);
     }
+    if (registers.pkru !== 0 && userPage) {
+      // AD and WD of the page's key (SDM Vol. 3A, "Protection Keys" 4.6.2); they say nothing about fetches.
+      const denied = (registers.pkru >>> (2 * key)) & 3;
+      const mayReadKey = (denied & 1) === 0;
+      const mayWriteKey = denied === 0 || (denied === 2 && privilege !== USER && !registers.writeProtect);
+      this.mayRead &&= mayReadKey;
+      this.mayWrite &&= mayWriteKey;
+      if (kind === READ ? !mayReadKey : kind === WRITE && !mayWriteKey) return 'protection-key';
+    }
     if (kind === READ) return this.mayRead ? undefined : 'user-page-smap';
     if (kind === WRITE) return this.mayWrite ? undefined : this.mayRead ? 'not-writable' : 'user-page-smap';
     return this.mayExecute ? undefined : executeDisabled ? 'execute-disabled' : 'user-page-smep';
@@ -324,6 +338,7 @@ export class PageWalker {
       (kind === WRITE ? PF_WRITE : 0) |
       (privilege === USER ? PF_USER : 0) |
       (reason === 'reserved-bits' ? PF_RESERVED : 0) |
+      (reason === 'protection-key' ? PF_PROTECTION_KEY : 0) |
       (kind === EXECUTE && (registers.executeDisable || registers.smep) ? PF_FETCH : 0);
     return PAGE_FAULT;
   }

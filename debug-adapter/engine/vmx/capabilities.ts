@@ -3,7 +3,7 @@
  * checks all derive from the set of built controls, so nothing is advertised that is not built.
  * SDM Vol. 3D, "VMX Capability Reporting Facility", appendix A.
  */
-import { PHYSICAL_BITS } from '../cpu/cpuid.ts';
+import { linearBitsOf, PHYSICAL_BITS } from '../cpu/cpuid.ts';
 import { ALL_FEATURES, type CpuFeatures } from '../cpu/features.ts';
 import { EPT_FEATURES } from '../memory/ept.ts';
 import { CONTROLS, CONTROL_GROUPS, CONTROL_KEYS, FLEXIBLE_DEFAULT1, controlMask } from './controls.ts';
@@ -74,6 +74,8 @@ const MSR_LIST_MAXIMUM = 512;
 export interface ProcessorFacts {
   /** Physical-address width, CPUID.80000008H:EAX[7:0]. */
   readonly physicalBits: number;
+  /** Linear-address width, CPUID.80000008H:EAX[15:8]. */
+  readonly linearBits: number;
   /** CR4 bits that exist, VMXE included: IA32_VMX_CR4_FIXED1. */
   readonly cr4Bits: bigint;
   /** IA32_EFER bits that exist. */
@@ -85,6 +87,7 @@ export interface ProcessorFacts {
 /** What a processor with these features is to VT-x. */
 export const processorFacts = (features: CpuFeatures): ProcessorFacts => ({
   physicalBits: PHYSICAL_BITS,
+  linearBits: linearBitsOf(features),
   cr4Bits: BigInt(features.cr4Bits),
   eferBits: BigInt(features.eferBits),
   debugctlBits: 0n, // neither branch records nor single-stepping on branches are built

@@ -151,7 +151,7 @@ function load(vmx: VmxContext, vmcs: Vmcs, instruction: EntryInstruction): void 
   const controls = activeControls(vmcs);
   const information = vmcs.lowOf(INTERRUPTION_INFORMATION);
   loadGuestRegisters(vmx, vmcs, controls);
-  loadGuestSegments(vmcs, state);
+  loadGuestSegments(vmcs, cpu);
   cpu.breakpointsChanged('at least');
   state.rflags = vmcs.lowOf(RFLAGS);
   const interruptibility = vmcs.lowOf(INTERRUPTIBILITY);

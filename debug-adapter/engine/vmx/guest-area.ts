@@ -5,6 +5,7 @@
 import { BLOCKING_BY_MOV_SS, CR0, CR4, EFER } from '../cpu/control-bits.ts';
 import { RF } from '../cpu/flags.ts';
 import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT, SEGMENT_NAMES } from '../cpu/layout.ts';
+import type { Cpu } from '../cpu/context.ts';
 import type { SegmentName } from '../cpu/layout.ts';
 import { ACCESS_RIGHTS } from '../cpu/state.ts';
 import type { CpuState } from '../cpu/state.ts';
@@ -165,7 +166,7 @@ export function loadGuestRegisters(vmx: VmxContext, vmcs: Vmcs, controls: Active
 }
 
 /** SDM Vol. 3C, "Loading Guest Segment Registers and Descriptor-Table Registers", 26.3.2.2. */
-export function loadGuestSegments(vmcs: Vmcs, state: CpuState): void {
+export function loadGuestSegments(vmcs: Vmcs, { state, linearBits }: Pick<Cpu, 'state' | 'linearBits'>): void {
   for (const segment of SEGMENTS) {
     const rights = vmcs.lowOf(segment.rights);
     const limit = vmcs.lowOf(segment.limit);
@@ -183,7 +184,7 @@ export function loadGuestSegments(vmcs: Vmcs, state: CpuState): void {
         accessRights |= ACCESS_RIGHTS.DB;
         base &= 0xffff_fff0n;
       } else if (segment.name === 'DS' || segment.name === 'ES') base &= 0xffff_ffffn;
-      else if (segment.name === 'LDTR') base = BigInt.asUintN(64, BigInt.asIntN(48, base));
+      else if (segment.name === 'LDTR') base = BigInt.asUintN(64, BigInt.asIntN(linearBits, base));
     }
     state.setSegment(segment.name, { selector, base, limit: limit >>> 0, accessRights });
   }

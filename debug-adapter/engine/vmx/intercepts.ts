@@ -6,6 +6,7 @@ import { Code } from 'iced-x86';
 import { unreachable } from '../base/unreachable.ts';
 import type { DeliveredEvent, EptFault, InterceptedInstruction, Intercepts } from '../cpu/context.ts';
 import { BLOCKING_BY_MOV_SS, BLOCKING_BY_STI } from '../cpu/control-bits.ts';
+import { pushesResumeFlag } from '../cpu/gates.ts';
 import { DB, GuestFault, PF, UD } from '../cpu/guest-fault.ts';
 import { IF } from '../cpu/flags.ts';
 import { LAYOUT } from '../cpu/layout.ts';
@@ -159,7 +160,7 @@ export class VmxIntercepts implements Intercepts {
       qualification: event.vector === PF ? (event.linear ?? 0n) : event.vector === DB ? this.debugConditions() : 0n,
       event,
       // Faults push RF set; traps and software exceptions push RFLAGS as they are (SDM Vol. 3C, 27.3.3).
-      ...(event.type === 'hardware-exception' && event.vector !== DB ? { resumeFlag: 1 } : {}),
+      ...(pushesResumeFlag(event) ? { resumeFlag: 1 } : {}),
     });
   }
 
@@ -221,8 +222,8 @@ export class VmxIntercepts implements Intercepts {
     return takeExit(this.vmx, 'eptViolation', {
       ...facts,
       qualification: BigInt(qualification),
-      // Within event delivery RFLAGS is saved as it is: the event is described by the IDT-vectoring information.
-      ...(this.vmx.vectoring === undefined ? { resumeFlag: 1 } : {}),
+      // Within event delivery RF is what the event would have pushed (SDM Vol. 3C, "Saving RIP, RSP, RFLAGS, and SSP" 27.3.3).
+      ...(this.vmx.vectoring === undefined || pushesResumeFlag(this.vmx.vectoring) ? { resumeFlag: 1 } : {}),
     });
   }
 

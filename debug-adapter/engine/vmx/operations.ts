@@ -186,7 +186,7 @@ export function invvpid(vmx: VmxContext, type: bigint, descriptor: () => readonl
       vmx.cpu.flushTlb('all');
       return succeeded(vmx);
     case INVVPID_ADDRESS:
-      if (!isCanonical(linear)) return refuse();
+      if (!isCanonical(linear, vmx.cpu.linearBits)) return refuse();
       break;
     case INVVPID_SINGLE:
     case INVVPID_SINGLE_RETAINING_GLOBALS:

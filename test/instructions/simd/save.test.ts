@@ -187,9 +187,12 @@ describe('XCR0', () => {
     assert.equal(vectorOf(machine.run(XGETBV)), GP);
   });
   it('CPUID leaf 0Dh gives components, their places and sizes', () => {
-    assert.deepEqual(cpuid(ALL_FEATURES, 0xd, 0, 3), { eax: 7, ebx: 576, ecx: 832, edx: 0 });
-    assert.deepEqual(cpuid(ALL_FEATURES, 0xd, 0, 7), { eax: 7, ebx: 832, ecx: 832, edx: 0 });
+    assert.deepEqual(cpuid(ALL_FEATURES, 0xd, 0, 3), { eax: 0x207, ebx: 576, ecx: 2696, edx: 0 });
+    assert.deepEqual(cpuid(ALL_FEATURES, 0xd, 0, 7), { eax: 0x207, ebx: 832, ecx: 2696, edx: 0 });
+    assert.deepEqual(cpuid(ALL_FEATURES, 0xd, 0, 0x207), { eax: 0x207, ebx: 2696, ecx: 2696, edx: 0 });
+    assert.equal(cpuid(ALL_FEATURES, 0xd, 1, 0x207).ebx, 840, 'the compacted format');
     assert.deepEqual(cpuid(ALL_FEATURES, 0xd, 2), { eax: 256, ebx: 576, ecx: 0, edx: 0 });
+    assert.deepEqual(cpuid(ALL_FEATURES, 0xd, 9), { eax: 8, ebx: 2688, ecx: 0, edx: 0 });
     assert.deepEqual(cpuid(ALL_FEATURES, 0xd, 3), { eax: 0, ebx: 0, ecx: 0, edx: 0 });
   });
 });

@@ -1,5 +1,4 @@
 /** RDMSR and WRMSR. Some MSRs are fields of the VMCS while the guest does not run, others are still in the processor. */
-import { EFER_BITS } from '../../cpu/control-registers.ts';
 import { CR0, EFER } from '../../cpu/control-bits.ts';
 import { GP, GuestFault, MachineStop } from '../../cpu/guest-fault.ts';
 import { isCanonical } from '../../cpu/modes.ts';
@@ -26,14 +25,14 @@ const written = (hypervisor: HypervisorContext, field: VmcsFieldKey, value: bigi
   return 'written';
 };
 const canonicalOnly: FieldWrite = (hypervisor, field, value) =>
-  isCanonical(value) ? written(hypervisor, field, value) : 'refused';
+  isCanonical(value, hypervisor.cpu.linearBits) ? written(hypervisor, field, value) : 'refused';
 
 /** Reserved bits refuse, LMA is kept, LME cannot change under paging (SDM Vol. 4, IA32_EFER; Vol. 3A, 9.8.5). */
 const writeEfer: FieldWrite = (hypervisor, field, value) => {
-  const { guest, vmx } = hypervisor;
+  const { guest, vmx, cpu } = hypervisor;
   const low = Number(value & 0xffff_ffffn);
   const old = guest.low(field);
-  if (value >> 32n !== 0n || (low & ~EFER_BITS) !== 0) return 'refused';
+  if (value >> 32n !== 0n || (low & ~cpu.features.eferBits) !== 0) return 'refused';
   if ((guest.low('GUEST_CR0') & CR0.PG) !== 0 && ((low ^ old) & EFER.LME) !== 0) return 'refused';
   guest.writeLow(field, (low & ~EFER.LMA) | (old & EFER.LMA));
   if (((low ^ old) & EFER.NXE) !== 0) vmx.invvpidSingle(VPID);

@@ -1,5 +1,5 @@
 /** Instructions that ask the processor something: CPUID, RDTSC, RDTSCP, XSETBV; and those that need nothing done. */
-import { cpuid, cpuidOf, type CpuidResult } from '../../cpu/cpuid.ts';
+import { cpuid, cpuidOf, withControlBits, type CpuidResult } from '../../cpu/cpuid.ts';
 import { CR4 } from '../../cpu/control-bits.ts';
 import { GP, MachineStop, UD } from '../../cpu/guest-fault.ts';
 import { LAYOUT } from '../../cpu/layout.ts';
@@ -15,7 +15,6 @@ const RBX = 3;
 /** CPUID.1:ECX. */
 const MONITOR_BIT = 1 << 3;
 const VMX_BIT = 1 << 5;
-const OSXSAVE_BIT = 1 << 27;
 const HYPERVISOR_PRESENT_BIT = 1 << 31;
 const HYPERVISOR_LEAF = 0x4000_0000;
 /** EBX, ECX, EDX of the hypervisor leaf: twelve letters. */
@@ -25,11 +24,11 @@ const word = (text: string, at: number): number =>
   [3, 2, 1, 0].reduce((value, byte) => (value << 8) | text.charCodeAt(at + byte), 0);
 
 /** What the guest is told instead of the processor's own answer. */
-function filterCpuid(leaf: number, result: CpuidResult, guestCr4: number): CpuidResult {
+function filterCpuid(leaf: number, subleaf: number, answer: CpuidResult, guestCr4: number): CpuidResult {
+  const result = withControlBits(leaf, subleaf, answer, guestCr4);
   if (leaf === 1) {
-    const kept = result.ecx & ~(MONITOR_BIT | VMX_BIT | OSXSAVE_BIT);
-    const osxsave = (guestCr4 & CR4.OSXSAVE) !== 0 ? OSXSAVE_BIT : 0;
-    return { ...result, ecx: kept | osxsave | HYPERVISOR_PRESENT_BIT };
+    const kept = result.ecx & ~(MONITOR_BIT | VMX_BIT);
+    return { ...result, ecx: kept | HYPERVISOR_PRESENT_BIT };
   }
   if (leaf === HYPERVISOR_LEAF)
     return { eax: HYPERVISOR_LEAF, ebx: word(SIGNATURE, 0), ecx: word(SIGNATURE, 4), edx: word(SIGNATURE, 8) };
@@ -55,7 +54,7 @@ export const handleCpuid: ExitHandler = function* (hypervisor) {
   yield CPUID_QUERY;
   const answer = cpuidOf(hypervisor.cpu, leaf, subleaf);
   yield CPUID_FILTER;
-  const { eax, ebx, ecx, edx } = filterCpuid(leaf, answer, guest.low('GUEST_CR4'));
+  const { eax, ebx, ecx, edx } = filterCpuid(leaf, subleaf, answer, guest.low('GUEST_CR4'));
   yield CPUID_WRITE;
   guest.setGeneral32(RAX, eax);
   guest.setGeneral32(RBX, ebx);

@@ -10,6 +10,8 @@ import {
   areaBytes,
   AVX_AT,
   AVX_BYTES,
+  compactedBytes,
+  compactedPkruAt,
   COMPONENT,
   componentsInUse,
   FXSAVE_BYTES,
@@ -17,6 +19,8 @@ import {
   loadVectors,
   loadX87,
   mxcsrOf,
+  PKRU_AT,
+  PKRU_BYTES,
   MXCSR_RESET,
   saveMxcsr,
   saveVectors,
@@ -106,7 +110,7 @@ const xsave =
     requireAvailable(cpu, CR0.TS);
     const { state } = cpu;
     const wanted = requested(cpu);
-    const bytes = areaBytes(wanted);
+    const bytes = kind === 'compacted' ? compactedBytes(wanted) : areaBytes(wanted);
     const linear = operand(cpu, instruction, bytes, 64, 'write');
     cpu.checkWritable(linear, bytes);
     let inUse = componentsInUse(state);
@@ -132,6 +136,11 @@ const xsave =
       saveVectors(state, area, 16);
       write(cpu, linear, AVX_AT, AVX_AT + vectorBytes(cpu));
     }
+    if ((saved & COMPONENT.pkru) !== 0) {
+      area.setBigUint64(PKRU_AT, BigInt(state.get32(LAYOUT.pkru) >>> 0), true);
+      const at = kind === 'compacted' ? compactedPkruAt(wanted) : PKRU_AT;
+      cpu.writeLinear(follow(cpu, linear, at), PKRU_BYTES, area.getBigUint64(PKRU_AT, true));
+    }
     const old = kind === 'compacted' ? 0n : cpu.readLinear(follow(cpu, linear, XSAVE_HEADER_AT), 8);
     const present = (old & ~BigInt(wanted)) | BigInt(wanted & inUse);
     cpu.writeLinear(follow(cpu, linear, XSAVE_HEADER_AT), 8, present);
@@ -139,7 +148,12 @@ const xsave =
   };
 
 /** What the header says is there; #GP(0) where it says what cannot be. */
-function presentComponents(cpu: Cpu): { readonly present: number; readonly compacted: boolean } {
+function presentComponents(cpu: Cpu): {
+  readonly present: number;
+  /** XCOMP_BV without its highest bit. */
+  readonly components: number;
+  readonly compacted: boolean;
+} {
   const quad = (index: number): bigint => area.getBigUint64(XSAVE_HEADER_AT + 8 * index, true);
   const enabled = cpu.state.get64(LAYOUT.xcr0);
   const [present, compaction] = [quad(0), quad(1)];
@@ -154,7 +168,7 @@ function presentComponents(cpu: Cpu): { readonly present: number; readonly compa
     if (compaction !== 0n || quad(2) !== 0n) refuse('reserved bytes');
     if ((present & ~enabled) !== 0n) refuse('XSTATE_BV with components that XCR0 has not');
   }
-  return { present: Number(present & 7n), compacted };
+  return { present: Number(present & 0xffff_ffffn), components: Number(compaction & 0xffff_ffffn), compacted };
 }
 
 const xrstor =
@@ -164,11 +178,14 @@ const xrstor =
     requireAvailable(cpu, CR0.TS);
     const { state } = cpu;
     const wanted = requested(cpu);
-    const bytes = areaBytes(wanted);
-    const linear = operand(cpu, instruction, bytes, 64, 'read');
-    read(cpu, linear, 0, bytes);
-    const { present, compacted } = presentComponents(cpu);
+    const linear = operand(cpu, instruction, areaBytes(0), 64, 'read');
+    read(cpu, linear, 0, AVX_AT);
+    const { present, components, compacted } = presentComponents(cpu);
     const loaded = wanted & present;
+    cpu.linearOperand(instruction, compacted ? compactedBytes(components) : areaBytes(wanted), 'read');
+    if ((loaded & COMPONENT.avx) !== 0) read(cpu, linear, AVX_AT, AVX_AT + AVX_BYTES);
+    const pkruAt = compacted ? compactedPkruAt(components) : PKRU_AT;
+    const pkru = (loaded & COMPONENT.pkru) !== 0 ? cpu.readLinear(follow(cpu, linear, pkruAt), 4) : undefined;
     const usesMxcsr = compacted ? (wanted & COMPONENT.sse) !== 0 : (wanted & (COMPONENT.sse | COMPONENT.avx)) !== 0;
     const fromMemory = compacted ? (loaded & COMPONENT.sse) !== 0 : usesMxcsr;
     const mxcsr = fromMemory ? mxcsrOf(area) : MXCSR_RESET;
@@ -177,6 +194,8 @@ const xrstor =
     if (usesMxcsr) state.set32(LAYOUT.mxcsr, mxcsr);
     if ((loaded & COMPONENT.sse) !== 0) loadVectors(state, area, 0);
     if ((loaded & COMPONENT.avx) !== 0) loadVectors(state, area, 16);
+    if (pkru !== undefined) state.set32(LAYOUT.pkru, Number(pkru) | 0);
+    if ((wanted & COMPONENT.pkru) !== 0) cpu.modeChanged();
   };
 
 const setEdxEax = (cpu: Cpu, value: bigint): void => {

@@ -1,7 +1,7 @@
 /** Judging and entering a code segment by a far transfer (SDM Vol. 2A, "JMP—Jump", "CALL—Call Procedure"; Vol. 3A, 5.8.1). */
 import type { Cpu } from '../../cpu/context.ts';
 import { GP, NP, raise } from '../../cpu/guest-fault.ts';
-import { isCanonical, isLongMode } from '../../cpu/modes.ts';
+import { isCanonicalNow, isLongMode } from '../../cpu/modes.ts';
 import { loadRealSegment } from '../../cpu/segmentation.ts';
 import {
   dplOf,
@@ -58,7 +58,7 @@ export const runsIn64Bit = (cpu: Cpu, code: Descriptor): boolean => isLongMode(c
 /** The new RIP against the new code segment. */
 export function checkOffset(cpu: Cpu, code: Descriptor, offset: bigint): void {
   if (runsIn64Bit(cpu, code)) {
-    if (!isCanonical(offset)) raise(GP, 0, 'target is not canonical');
+    if (!isCanonicalNow(cpu.state, offset)) raise(GP, 0, 'target is not canonical');
   } else if (offset > BigInt(limitOf(code))) raise(GP, 0, 'target beyond the code segment limit');
 }
 

@@ -127,7 +127,7 @@ const invlpg: SystemInstruction = (cpu, instruction) => {
   const offset = effectiveAddress(cpu.state, instruction);
   const linear = flat ? offset : (base + offset) & (inLongCode ? MASK_64 : MASK_32);
   intercept(cpu, { kind: 'invlpg', linear }, instruction);
-  if (isCanonical(linear)) cpu.flushPage(linear);
+  if (isCanonical(linear, cpu.linearBits)) cpu.flushPage(linear);
 };
 
 const invpcid =
@@ -149,7 +149,7 @@ function invalidate(cpu: Cpu, type: bigint, low: bigint, address: bigint): void 
   if (low >> 12n !== 0n) raise(GP, 0, 'reserved bits in the INVPCID descriptor');
   const pcids = (state.get32(LAYOUT.cr4) & CR4.PCIDE) !== 0;
   if (type <= 1n && !pcids && low !== 0n) raise(GP, 0, 'INVPCID of a PCID with CR4.PCIDE clear');
-  if (type === 0n && !isCanonical(address)) raise(GP, 0, 'INVPCID address is not canonical');
+  if (type === 0n && !isCanonical(address, cpu.linearBits)) raise(GP, 0, 'INVPCID address is not canonical');
   const current = !pcids || low === (state.get64(LAYOUT.cr3) & 0xfffn);
   if (type === 0n && current) cpu.flushPage(address);
   else if (type === 1n && current) cpu.flushTlb('current');

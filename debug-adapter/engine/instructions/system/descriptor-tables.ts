@@ -48,7 +48,7 @@ const loadTable =
     const linear = cpu.linearOperand(instruction, baseBytes + 2, 'read');
     const limit = cpu.readLinear(linear, 2);
     const base = cpu.readLinear(behind(cpu, linear, 2n), baseBytes) & baseMask;
-    if (baseBytes === 8 && !isCanonical(base)) raise(GP, 0, 'table base is not canonical');
+    if (baseBytes === 8 && !isCanonical(base, cpu.linearBits)) raise(GP, 0, 'table base is not canonical');
     cpu.state.set64(TABLE_AT[table].base, base);
     cpu.state.set32(TABLE_AT[table].limit, Number(limit));
   };

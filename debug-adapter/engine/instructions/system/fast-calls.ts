@@ -5,7 +5,7 @@ import { EFER } from '../../cpu/control-bits.ts';
 import { ID, AC, ARITHMETIC_FLAGS, DF, IF, IOPL, NT, RF, TF, VIF, VIP, VM } from '../../cpu/flags.ts';
 import { GP, raise } from '../../cpu/guest-fault.ts';
 import { LAYOUT } from '../../cpu/layout.ts';
-import { is64Bit, isCanonical, isLongMode, isProtected } from '../../cpu/modes.ts';
+import { is64Bit, isCanonicalNow, isLongMode, isProtected } from '../../cpu/modes.ts';
 import type { SystemInstruction } from '../system-instruction.ts';
 import { requireCpl0, undefinedOpcode, type Form } from './forms.ts';
 
@@ -57,7 +57,7 @@ const sysret =
     requireCpl0(cpu);
     const state = cpu.state;
     const target = state.gpr(RCX);
-    if (bits === 64 && !isCanonical(target)) raise(GP, 0, 'SYSRET to an address that is not canonical');
+    if (bits === 64 && !isCanonicalNow(state, target)) raise(GP, 0, 'SYSRET to an address that is not canonical');
     const selector = Number(state.get64(LAYOUT.star) >> 48n);
     state.rflags = Number(state.gpr(R11) & 0xffff_ffffn) & SYSRET_FLAGS;
     loadFlat(
@@ -98,7 +98,7 @@ const sysexit =
     requireCpl0(cpu);
     const state = cpu.state;
     const [rip, rsp] = [state.gpr(RDX), state.gpr(RCX)];
-    if (bits === 64 && !(isCanonical(rip) && isCanonical(rsp)))
+    if (bits === 64 && !(isCanonicalNow(state, rip) && isCanonicalNow(state, rsp)))
       raise(GP, 0, 'SYSEXIT to an address that is not canonical');
     const code = selector + (bits === 64 ? 32 : 16);
     loadFlat(cpu, 'CS', code | 3, bits === 64 ? RIGHTS.userCode64 : RIGHTS.userCode32);

@@ -2,13 +2,14 @@
 import { Code } from 'iced-x86';
 import type { Cpu, EventType } from '../../cpu/context.ts';
 import { BLOCKING_BY_NMI } from '../../cpu/control-bits.ts';
-import { ARITHMETIC_FLAGS, AC, DF, ID, IF, IOPL, IOPL_BIT, NT, OF, RF, TF, VIF, VIP, VM } from '../../cpu/flags.ts';
+import { ARITHMETIC_FLAGS, AC, DF, ID, IF, IOPL, NT, OF, RF, TF, VIF, VIP, VM } from '../../cpu/flags.ts';
 import { BP, DB, GP, OF_TRAP, raise } from '../../cpu/guest-fault.ts';
 import { LAYOUT } from '../../cpu/layout.ts';
 import { isLongMode, isRealStyle, isVirtual8086 } from '../../cpu/modes.ts';
 import { rplOf } from '../../cpu/segmentation.ts';
 import { Stack } from '../../cpu/stack.ts';
 import { switchTask, taskDescriptor } from '../../cpu/task-switch.ts';
+import { hasVirtualFlags, ioplOf, isGuarded, redirects } from '../../cpu/virtual-8086.ts';
 import type { SystemInstruction } from '../system-instruction.ts';
 import {
   checkOffset,
@@ -19,6 +20,7 @@ import {
   targetDescriptor,
 } from './code-target.ts';
 import { returnOutward } from './far-transfers.ts';
+import { VIRTUAL_FLAGS, withVirtualInterrupt } from './flags.ts';
 import { intercept, type Form } from './forms.ts';
 
 const RSP = 4;
@@ -27,11 +29,10 @@ function software(cpu: Cpu, vector: number, type: EventType, instructionBytes: n
   cpu.deliver({ vector, type, errorCode: undefined, instructionBytes, because: 'software interrupt' });
 }
 
-const iopl = (cpu: Cpu): number => (cpu.state.systemFlags & IOPL) >> IOPL_BIT;
-
 const interrupt: SystemInstruction = (cpu, instruction) => {
-  if (isVirtual8086(cpu.state) && iopl(cpu) < 3) raise(GP, 0, 'INT n in virtual-8086 mode with IOPL below 3');
-  software(cpu, instruction.immediateLo & 0xff, 'software-interrupt', instruction.length);
+  const vector = instruction.immediateLo & 0xff;
+  if (isGuarded(cpu.state) && !redirects(cpu, vector)) raise(GP, 0, 'INT n in virtual-8086 mode with IOPL below 3');
+  software(cpu, vector, 'software-interrupt', instruction.length);
 };
 
 const intoOverflow: SystemInstruction = (cpu, instruction) => {
@@ -44,8 +45,8 @@ function writableFlags(cpu: Cpu, bytes: 2 | 4 | 8): number {
   let mask = ARITHMETIC_FLAGS | TF | DF | NT;
   if (bytes !== 2) mask |= RF | AC | ID;
   if (isRealStyle(state) && !isVirtual8086(state)) return mask | IF | IOPL;
-  // Virtual-8086 mode gets here only with IOPL 3, which stays.
-  if (state.cpl <= iopl(cpu)) mask |= IF;
+  // Virtual-8086 mode uses this only with IOPL 3, which stays.
+  if (state.cpl <= ioplOf(state)) mask |= IF;
   if (state.cpl === 0) mask |= IOPL | (bytes !== 2 ? VIF | VIP : 0);
   return mask;
 }
@@ -59,7 +60,9 @@ const iret =
   (bytes: 2 | 4 | 8): SystemInstruction =>
   (cpu, instruction) => {
     const state = cpu.state;
-    if (isVirtual8086(state) && iopl(cpu) < 3) raise(GP, 0, 'IRET in virtual-8086 mode with IOPL below 3');
+    const virtual = isGuarded(state);
+    if (virtual && (bytes !== 2 || !hasVirtualFlags(state)))
+      raise(GP, 0, 'IRET in virtual-8086 mode with IOPL below 3');
     const stack = Stack.current(cpu);
     if (!isRealStyle(state) && (state.systemFlags & NT) !== 0) {
       if (isLongMode(state)) raise(GP, 0, 'IRET with RFLAGS.NT set in IA-32e mode');
@@ -75,9 +78,10 @@ const iret =
     const flags = Number(BigInt.asIntN(32, stack.pop(bytes)));
     const mask = writableFlags(cpu, bytes);
     if (isRealStyle(state)) {
+      const loaded = virtual ? withVirtualInterrupt(state, flags) : flags;
       checkRealOffset(cpu, offset);
       stack.commit();
-      loadFlags(cpu, flags, mask);
+      loadFlags(cpu, loaded, virtual ? VIRTUAL_FLAGS : mask);
       unblockNmi(cpu);
       enterRealCode(cpu, selector, offset);
       return;

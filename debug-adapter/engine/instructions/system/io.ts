@@ -1,12 +1,13 @@
 /** IN OUT INS OUTS (SDM Vol. 2A and 2B; Vol. 1, "I/O-Permission Bit Map" 18.5.2 for the TSS bitmap). */
 import { Code, OpKind } from 'iced-x86';
 import type { Cpu } from '../../cpu/context.ts';
-import { DF, IOPL, IOPL_BIT } from '../../cpu/flags.ts';
+import { DF } from '../../cpu/flags.ts';
 import { GP, raise } from '../../cpu/guest-fault.ts';
 import { LAYOUT } from '../../cpu/layout.ts';
 import { isProtected, isVirtual8086 } from '../../cpu/modes.ts';
 import { linearAddress, operandKind, readRegister, segmentName, writeRegister } from '../../cpu/operands.ts';
 import { SYSTEM_TYPE } from '../../cpu/segmentation.ts';
+import { ioplOf, MINIMUM_TSS_LIMIT, TSS_IO_MAP_BASE } from '../../cpu/virtual-8086.ts';
 import type { DecodedInstruction } from '../../isa/decode.ts';
 import type { SystemInstruction } from '../system-instruction.ts';
 import { intercept, type Form } from './forms.ts';
@@ -17,15 +18,11 @@ const RSI = 6;
 const RDI = 7;
 type PortBytes = 1 | 2 | 4;
 
-const TSS_IO_MAP_BASE = 102;
-const MINIMUM_TSS_LIMIT = 103;
-
 /** Above IOPL (and always in virtual-8086 mode) every touched port must have a clear bit in the TSS's bitmap. */
 function checkPermission(cpu: Cpu, port: number, bytes: PortBytes): void {
   const state = cpu.state;
   if (!isProtected(state)) return;
-  const iopl = (state.systemFlags & IOPL) >> IOPL_BIT;
-  if (state.cpl <= iopl && !isVirtual8086(state)) return;
+  if (state.cpl <= ioplOf(state) && !isVirtual8086(state)) return;
   const limit = state.segmentLimit('TR');
   const type = state.accessRights('TR') & 0xf;
   const deny = (because: string): never => raise(GP, 0, because);

@@ -95,9 +95,25 @@ const writeBase =
   (cpu, instruction) => {
     requireFsgsbase(cpu);
     const base = cpu.readOperand(instruction, 0, bytes);
-    if (!isCanonical(base)) raise(GP, 0, 'segment base is not canonical');
+    if (!isCanonical(base, cpu.linearBits)) raise(GP, 0, 'segment base is not canonical');
     cpu.state.setSegmentBase(name, base);
   };
+
+/** SDM Vol. 2B, "RDPKRU" and "WRPKRU". */
+function requireProtectionKeys(cpu: Cpu): void {
+  if ((cpu.state.get32(LAYOUT.cr4) & CR4.PKE) === 0) undefinedOpcode('RDPKRU and WRPKRU without CR4.PKE');
+  if (cpu.state.gpr32(RCX) !== 0) raise(GP, 0, 'RDPKRU or WRPKRU with ECX not 0');
+}
+const rdpkru: SystemInstruction = (cpu) => {
+  requireProtectionKeys(cpu);
+  split(cpu, BigInt(cpu.state.get32(LAYOUT.pkru) >>> 0));
+};
+const wrpkru: SystemInstruction = (cpu) => {
+  requireProtectionKeys(cpu);
+  if (cpu.state.gpr32(RDX) !== 0) raise(GP, 0, 'WRPKRU with EDX not 0');
+  cpu.state.set32(LAYOUT.pkru, cpu.state.gpr32(RAX));
+  cpu.modeChanged();
+};
 
 export const MACHINE_REGISTERS: readonly Form[] = [
   [Code.Cpuid, cpuid],
@@ -107,6 +123,8 @@ export const MACHINE_REGISTERS: readonly Form[] = [
   [Code.Rdmsr, rdmsr],
   [Code.Wrmsr, wrmsr],
   [Code.Swapgs, swapgs],
+  [Code.Rdpkru, rdpkru],
+  [Code.Wrpkru, wrpkru],
   [Code.Rdfsbase_r32, readBase('FS', 4)],
   [Code.Rdfsbase_r64, readBase('FS', 8)],
   [Code.Rdgsbase_r32, readBase('GS', 4)],

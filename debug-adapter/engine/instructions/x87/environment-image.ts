@@ -113,7 +113,10 @@ export const loadEnvironment =
     loadEnvironmentWords(cpu, bytes, readWords(cpu, at, bytes));
   };
 
-/** FNSAVE ends like FNINIT. Registers lie in stack order. */
+/**
+ * FNSAVE ends like FNINIT. Registers lie in stack order, without padding: only words of them need be aligned (SDM Vol. 3A, table
+ * 6-7).
+ */
 export const saveAll =
   (bytes: WordBytes): FpuInstruction =>
   ({ cpu, state }, instruction) => {
@@ -122,8 +125,9 @@ export const saveAll =
     for (let index = 0; index < 8; index++) {
       const physical = (x87Top(state) + index) & 7;
       const at = start + BigInt(environmentBytes(bytes) + index * REGISTER_BYTES);
-      cpu.writeLinear(at, 8, x87Significand(state, physical));
-      cpu.writeLinear(at + 8n, 2, BigInt(x87SignExponent(state, physical)));
+      const value = x87Significand(state, physical) | (BigInt(x87SignExponent(state, physical)) << 64n);
+      for (let word = 0; word < REGISTER_BYTES; word += 2)
+        cpu.writeLinear(at + BigInt(word), 2, (value >> BigInt(8 * word)) & 0xffffn);
     }
     initializeX87(state);
   };
@@ -136,8 +140,10 @@ export const restoreAll =
     const words = readWords(cpu, start, bytes);
     const registers = Array.from({ length: 8 }, (_, index) => {
       const at = start + BigInt(environmentBytes(bytes) + index * REGISTER_BYTES);
-      const significand = cpu.readLinear(at, 8);
-      return { significand: significand & MASK_64, signExponent: Number(cpu.readLinear(at + 8n, 2)) };
+      let value = 0n;
+      for (let word = 0; word < REGISTER_BYTES; word += 2)
+        value |= cpu.readLinear(at + BigInt(word), 2) << BigInt(8 * word);
+      return { significand: value & MASK_64, signExponent: Number(value >> 64n) };
     });
     loadEnvironmentWords(cpu, bytes, words);
     registers.forEach(({ significand, signExponent }, index) =>

@@ -1,5 +1,5 @@
 /** What one VM-entry check is, and what it may look at. */
-import { isLongMode } from '../../cpu/modes.ts';
+import { isCanonical, isLongMode } from '../../cpu/modes.ts';
 import type { CpuState } from '../../cpu/state.ts';
 import type { PhysicalMemory } from '../../memory/physical.ts';
 import type { VmxCapabilities } from '../capabilities.ts';
@@ -88,6 +88,15 @@ export class CheckContext {
   /** EFER.LMA of the processor now (the host's). */
   get longModeNow(): boolean {
     return isLongMode(this.state);
+  }
+
+  /** Linear-address width. */
+  get linearBits(): number {
+    return this.capabilities.facts.linearBits;
+  }
+  /** Whether a register may hold the address. */
+  isCanonical(address: bigint): boolean {
+    return isCanonical(address, this.linearBits);
   }
 
   /** Bits at or above the physical-address width. */

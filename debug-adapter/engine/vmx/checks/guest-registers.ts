@@ -1,5 +1,4 @@
 /** Checks on guest control registers, debug registers and MSRs (SDM Vol. 3C, 26.3.1.1). */
-import { isCanonical } from '../../cpu/modes.ts';
 import { CR0_FIXED0, CR0_FIXED1, CR4_FIXED0 } from '../capabilities.ts';
 import type { VmcsFieldKey } from '../vmcs-fields.ts';
 import { hex } from '../hex.ts';
@@ -20,8 +19,8 @@ const canonical = (id: string, field: VmcsFieldKey, what: string): EntryCheck =>
   rule: `${what} is canonical.`,
   fields: [field],
   failure: BAD_GUEST_STATE,
-  holds: (c) => isCanonical(c.read(field)),
-  remedy: 'use an address whose bits 63:47 are all equal',
+  holds: (c) => c.isCanonical(c.read(field)),
+  remedy: (c) => `use an address whose bits 63:${c.linearBits - 1} are all equal`,
 });
 
 export const GUEST_REGISTER_CHECKS: readonly EntryCheck[] = [

@@ -1,5 +1,4 @@
 /** Checks on guest segment registers (SDM Vol. 3C, 26.3.1.2): the same few rules for each register. */
-import { isCanonical } from '../../cpu/modes.ts';
 import { ACCESS_RIGHTS } from '../../cpu/state.ts';
 import type { VmcsFieldKey } from '../vmcs-fields.ts';
 import { hex } from '../hex.ts';
@@ -84,8 +83,8 @@ const rightsBit = (register: Register, mask: number, name: string, value: 0 | 1)
 const canonicalBase = (register: Register, extra: Partial<Rule> = {}): Rule => ({
   rule: `${register} base is canonical.`,
   fields: [baseOf(register)],
-  holds: (c) => isCanonical(c.read(baseOf(register))),
-  remedy: 'use an address whose bits 63:47 are all equal',
+  holds: (c) => c.isCanonical(c.read(baseOf(register))),
+  remedy: (c) => `use an address whose bits 63:${c.linearBits - 1} are all equal`,
   ...extra,
 });
 

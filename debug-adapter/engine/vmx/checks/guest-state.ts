@@ -1,7 +1,6 @@
 /**
  * Checks on guest descriptor-table registers, RIP, RFLAGS, non-register state and PDPTEs (SDM Vol. 3C, 26.3.1.3 to 26.3.1.6).
  */
-import { isCanonical } from '../../cpu/modes.ts';
 import { REVISION_IDENTIFIER, SUPPORTED_ACTIVITY } from '../capabilities.ts';
 import type { VmcsFieldKey } from '../vmcs-fields.ts';
 import { hex } from '../hex.ts';
@@ -32,8 +31,8 @@ const TABLES_AND_RIP: readonly EntryCheck[] = [
     rule: 'GDTR base is canonical.',
     fields: ['GUEST_GDTR_BASE'],
     failure: BAD_GUEST_STATE,
-    holds: (c) => isCanonical(c.read('GUEST_GDTR_BASE')),
-    remedy: 'use an address whose bits 63:47 are all equal',
+    holds: (c) => c.isCanonical(c.read('GUEST_GDTR_BASE')),
+    remedy: (c) => `use an address whose bits 63:${c.linearBits - 1} are all equal`,
   },
   {
     id: 'GDT-02',
@@ -41,8 +40,8 @@ const TABLES_AND_RIP: readonly EntryCheck[] = [
     rule: 'IDTR base is canonical.',
     fields: ['GUEST_IDTR_BASE'],
     failure: BAD_GUEST_STATE,
-    holds: (c) => isCanonical(c.read('GUEST_IDTR_BASE')),
-    remedy: 'use an address whose bits 63:47 are all equal',
+    holds: (c) => c.isCanonical(c.read('GUEST_IDTR_BASE')),
+    remedy: (c) => `use an address whose bits 63:${c.linearBits - 1} are all equal`,
   },
   {
     id: 'GDT-03',
@@ -76,16 +75,16 @@ const TABLES_AND_RIP: readonly EntryCheck[] = [
   {
     id: 'GRIP-02',
     section: '26.3.1.4',
-    rule: 'In 64-bit code, bits 63:48 of RIP are all equal.',
+    rule: 'In 64-bit code, the bits of RIP above the linear-address width are all equal.',
     fields: ['GUEST_RIP'],
     given: ['GUEST_CS_AR', 'ENTRY_CONTROLS'],
     failure: BAD_GUEST_STATE,
     when: code64,
     holds: (c) => {
-      const top = c.vmcs.high('GUEST_RIP') >>> 16;
-      return top === 0 || top === 0xffff;
+      const top = BigInt.asIntN(64, c.read('GUEST_RIP')) >> BigInt(c.linearBits);
+      return top === 0n || top === -1n;
     },
-    remedy: 'use a canonical address: bits 63:47 all equal',
+    remedy: (c) => `use a canonical address: bits 63:${c.linearBits - 1} all equal`,
   },
   {
     id: 'GRFL-01',

@@ -1,5 +1,5 @@
 /** Checks on the host-state area and the address-space size (SDM Vol. 3C, 26.2.2 to 26.2.4). */
-import { isCanonical } from '../../cpu/modes.ts';
+import { isCanonical, LINEAR_BITS, LINEAR_BITS_LA57 } from '../../cpu/modes.ts';
 import { REGISTERS } from '../../cpu/registers.ts';
 import type { RegisterName, RegisterRow } from '../../cpu/registers.ts';
 import { CR0_FIXED0, CR0_FIXED1, CR4_FIXED0 } from '../capabilities.ts';
@@ -50,8 +50,8 @@ const canonical = (id: string, section: SectionNumber, field: VmcsFieldKey, what
   rule: `${what} is canonical.`,
   fields: [field],
   failure: BAD_HOST_STATE,
-  holds: (c) => isCanonical(c.read(field)),
-  remedy: 'use an address whose bits 63:47 are all equal',
+  holds: (c) => c.isCanonical(c.read(field)),
+  remedy: (c) => `use an address whose bits 63:${c.linearBits - 1} are all equal`,
 });
 
 const selectorBits = (id: string, field: VmcsFieldKey, register: string): EntryCheck => ({
@@ -84,6 +84,8 @@ const selectorNotNull = (
       : `write the selector in ${register}`,
 });
 
+/** What the host will run with. */
+const hostLinearBits = (c: CheckContext): number => (c.bit('HOST_CR4', 12) ? LINEAR_BITS_LA57 : LINEAR_BITS);
 const host64 = (c: CheckContext) => c.on('hostAddressSpaceSize');
 
 export const HOST_CHECKS: readonly EntryCheck[] = [
@@ -244,11 +246,11 @@ export const HOST_CHECKS: readonly EntryCheck[] = [
     id: 'ASIZE-08',
     section: '26.2.4',
     rule: 'With "host address-space size", host RIP is canonical.',
-    fields: ['HOST_RIP'],
+    fields: ['HOST_RIP', 'HOST_CR4'],
     given: ['EXIT1_CONTROLS'],
     failure: BAD_HOST_STATE,
     when: host64,
-    holds: (c) => isCanonical(c.read('HOST_RIP')),
-    remedy: 'use an address whose bits 63:47 are all equal',
+    holds: (c) => isCanonical(c.read('HOST_RIP'), hostLinearBits(c)),
+    remedy: (c) => `use an address whose bits 63:${hostLinearBits(c) - 1} are all equal`,
   },
 ];
