@@ -6,7 +6,7 @@ import { missingTool, onPath } from '../../scripts/lib/programs.ts';
 import { fromRoot } from '../../scripts/lib/root.ts';
 import { hashReferences } from './guests/hash-references.ts';
 
-const BOTH_SIZES = ['alu', 'sieve', 'hashsort', 'memcpy', 'pagewalk', 'syscalls', 'exits', 'ctrl', 'sse'];
+const BOTH_SIZES = ['alu', 'sieve', 'hashsort', 'memcpy', 'pagewalk', 'syscalls', 'exits', 'ctrl', 'sse', 'x87'];
 
 /** Every guest; the number at its end is the size of its code. */
 export const GUESTS: readonly string[] = [

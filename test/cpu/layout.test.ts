@@ -61,6 +61,7 @@ const RECORD_WIDTHS: Readonly<Record<keyof typeof RECORD, number>> = {
   page: 4,
   crossHost: 4,
   crossHandler: 2,
+  selector: 2,
   lateHandler: 2,
   targetMask: 8,
 };

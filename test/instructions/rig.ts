@@ -8,6 +8,7 @@ import { EmittedLoop } from '../../debug-adapter/engine/execution/emitted-loop.t
 import { Executor, type ExecutorStop } from '../../debug-adapter/engine/execution/executor.ts';
 import type { DispatchStyle } from '../../debug-adapter/engine/execution/interpreter.ts';
 import { DEFERRED_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/deferred.ts';
+import type { SystemInstruction } from '../../debug-adapter/engine/instructions/system-instruction.ts';
 import { PAGE_BYTES, PhysicalMemory } from '../../debug-adapter/engine/memory/physical.ts';
 import { Tlb } from '../../debug-adapter/engine/memory/tlb.ts';
 import { PROCESSOR_FACTS } from '../../debug-adapter/engine/vmx/capabilities.ts';
@@ -47,12 +48,13 @@ interface PageOfWindow {
 export class Rig {
   readonly state: CpuState;
   readonly executor: Executor;
+  readonly cpu: Processor;
   private readonly physical: PhysicalMemory;
   private readonly tlb: Tlb;
-  private readonly cpu: Processor;
   private readonly pages: readonly PageOfWindow[];
 
-  constructor(dispatch: DispatchStyle) {
+  /** @param instructions those whose meaning is TypeScript */
+  constructor(dispatch: DispatchStyle, instructions: ReadonlyMap<number, SystemInstruction> = DEFERRED_INSTRUCTIONS) {
     const map = engineMap(FRAMES);
     const memory = createEngineMemory(map);
     this.state = new CpuState(memory, map.cpuStates, 0);
@@ -76,7 +78,7 @@ export class Rig {
     this.executor = new Executor(
       new EmittedLoop(memory, map, this.physical, this.tlb, { dispatch }),
       this.cpu,
-      DEFERRED_INSTRUCTIONS,
+      instructions,
       {
         untilNextEvent: () => Number.MAX_SAFE_INTEGER,
         catchUp() {},
@@ -128,6 +130,13 @@ export class Rig {
    * @param tlb `cold`: every access takes the slow path; `warm`: with what the run before left in the TLB, the fast one
    */
   run(setup: Setup, tlb: 'cold' | 'warm'): Outcome {
+    this.prepare(setup, tlb);
+    const fault = faultOf(this.step());
+    return this.outcome(setup, fault);
+  }
+
+  /** Everything but executing it. */
+  prepare(setup: Setup, tlb: 'cold' | 'warm'): void {
     const { state, executor } = this;
     executor.reset();
     if (tlb === 'cold') this.cpu.flushTlb('all');
@@ -143,15 +152,18 @@ export class Rig {
     state.rip = RIP_OF(setup);
     state.rflags = setup.flags | ALWAYS_SET;
     this.cpu.modeChanged();
-    const stop = this.step();
-    const outcome: Outcome = {
-      fault: faultOf(stop),
+  }
+
+  /** What is there after it. */
+  outcome(setup: Setup, fault: Outcome['fault']): Outcome {
+    const { state } = this;
+    return {
+      fault,
       gpr: Array.from({ length: 16 }, (_, index) => state.gpr(index)),
       rip: state.rip,
       flags: state.rflags & TESTED_FLAGS,
       memory: this.takeChanges(setup),
     };
-    return outcome;
   }
 
   /** One whole instruction, however many calls a long string instruction takes. */

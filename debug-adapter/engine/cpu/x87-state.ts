@@ -27,9 +27,9 @@ export const TOP_MASK = 7 << TOP_BIT;
 /** Control word after FNINIT: everything masked, 64-bit precision, round to nearest. */
 const CONTROL_AFTER_INIT = 0x37f;
 /** Control word after reset (SDM Vol. 3A, "Processor State After Reset" 9.1.1, table 9-1). */
-const CONTROL_AFTER_RESET = 0x40;
+export const CONTROL_AFTER_RESET = 0x40;
 /** Bits of the control word that FLDCW changes: masks, precision, rounding, and infinity control, which nothing looks at. */
-const CONTROL_WRITABLE = 0x1f3f;
+export const CONTROL_WRITABLE = 0x1f3f;
 
 export const x87Top = (state: CpuState): number => (state.get32(LAYOUT.x87Status) & TOP_MASK) >> TOP_BIT;
 

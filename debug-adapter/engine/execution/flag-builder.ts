@@ -1,16 +1,29 @@
-/** Flags of a meaning: the lazy words of the processor state and the conditions made of them (cpu/flags.ts). */
+/** The processor state of a meaning, and its flags: the lazy words and the conditions made of them (cpu/flags.ts). */
 import { DF } from '../cpu/flags.ts';
 import { LAYOUT } from '../cpu/layout.ts';
-import { CONDITIONS, type Condition, type Test, type Value } from '../instructions/builder.ts';
-import type { FunctionWriter } from '../wasm/function.ts';
-import { ValueBuilder } from './value-builder.ts';
+import { CONDITIONS, type Bytes, type Condition, type Test, type Value } from '../instructions/builder.ts';
+import type { FunctionWriter, MemoryOpName } from '../wasm/function.ts';
+import { ValueBuilder, type RoutineTable } from './value-builder.ts';
+
+export const LOAD: { readonly [B in Bytes]: MemoryOpName } = {
+  1: 'i64_load8_u',
+  2: 'i64_load16_u',
+  4: 'i64_load32_u',
+  8: 'i64_load',
+};
+export const STORE: { readonly [B in Bytes]: MemoryOpName } = {
+  1: 'i64_store8',
+  2: 'i64_store16',
+  4: 'i64_store32',
+  8: 'i64_store',
+};
 
 export abstract class FlagBuilder extends ValueBuilder {
   /** Local with the address of the processor state. */
   protected readonly cpu: number;
 
-  constructor(f: FunctionWriter, cpu: number) {
-    super(f);
+  constructor(f: FunctionWriter, cpu: number, routines: RoutineTable) {
+    super(f, routines);
     this.cpu = cpu;
   }
 
@@ -23,6 +36,24 @@ export abstract class FlagBuilder extends ValueBuilder {
     this.f.get(this.cpu);
     this.f.get(value);
     this.f.memory('i64_store', at);
+  }
+  /** Pushes the address of a part of the state minus its constant offset. */
+  private stateAddress(displacement: Value | undefined): void {
+    this.f.get(this.cpu);
+    if (displacement === undefined) return;
+    this.f.get(displacement);
+    this.f.op('i32_wrap_i64');
+    this.f.op('i32_add');
+  }
+  state(at: number, bytes: Bytes, displacement?: Value): Value {
+    this.stateAddress(displacement);
+    this.f.memory(LOAD[bytes], at);
+    return this.value();
+  }
+  setState(at: number, bytes: Bytes, value: Value, displacement?: Value): void {
+    this.stateAddress(displacement);
+    this.f.get(value);
+    this.f.memory(STORE[bytes], at);
   }
   flagsResult(): Value {
     return this.stateQuad(LAYOUT.flagsResult);

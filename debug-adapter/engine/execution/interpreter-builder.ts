@@ -1,15 +1,16 @@
 /** The `Builder` of the interpreter: operands come from the decoded record, registers live in memory. */
 import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from '../cpu/layout.ts';
 import { GP, SS_FAULT } from '../cpu/guest-fault.ts';
-import type { Builder, Bytes, Operand, Test, Value } from '../instructions/builder.ts';
+import type { Builder, Bytes, Operand, Place, Test, Value } from '../instructions/builder.ts';
 import { RBP, RCX, RDI, RSI, RSP } from '../instructions/builder.ts';
 import { TLB_ENTRY } from '../memory/tlb.ts';
-import { I32, I64, type FunctionWriter, type MemoryOpName } from '../wasm/function.ts';
-import { FlagBuilder } from './flag-builder.ts';
+import { I32, I64, type FunctionWriter } from '../wasm/function.ts';
+import { FlagBuilder, LOAD, STORE } from './flag-builder.ts';
 import { OUTCOME, RECORD, RECORD_FLAG, SLOW } from './record.ts';
 import type { SlowAccesses } from './slow-accesses.ts';
 import type { Straddling } from './straddle.ts';
 import { emitTlbProbe } from './tlb-probe.ts';
+import { NO_ROUTINES, type RoutineTable } from './value-builder.ts';
 
 /** How a handler ends, which differs between the main loop and outlined functions. All take an empty stack. */
 export interface Exits {
@@ -32,19 +33,6 @@ export interface SlowCalls extends SlowAccesses, Straddling {
   readonly segmentCheck: number;
 }
 
-export const LOAD: { readonly [B in Bytes]: MemoryOpName } = {
-  1: 'i64_load8_u',
-  2: 'i64_load16_u',
-  4: 'i64_load32_u',
-  8: 'i64_load',
-};
-export const STORE: { readonly [B in Bytes]: MemoryOpName } = {
-  1: 'i64_store8',
-  2: 'i64_store16',
-  4: 'i64_store32',
-  8: 'i64_store',
-};
-
 /** Marks slow accesses that go through the stack segment, in the `bytes` argument. */
 export const SLOW_STACK = 0x100;
 
@@ -60,8 +48,17 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   protected readonly slow: SlowCalls;
   protected readonly tlbBase: number;
 
-  constructor(f: FunctionWriter, cpu: number, record: number, exits: Exits, slow: SlowCalls, tlbBase: number) {
-    super(f, cpu);
+  /** @param routines of the module; none where absent */
+  constructor(
+    f: FunctionWriter,
+    cpu: number,
+    record: number,
+    exits: Exits,
+    slow: SlowCalls,
+    tlbBase: number,
+    routines: RoutineTable = NO_ROUTINES,
+  ) {
+    super(f, cpu, routines);
     this.record = record;
     this.exits = exits;
     this.slow = slow;
@@ -86,7 +83,7 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
         return this.immediate();
       case 'memory': {
         const result = this.temp(I64) as Value;
-        this.load(this.linearOfOperand(operand.bytes, 'read'), operand.bytes, 0, result);
+        this.loadLinear(this.linearOfOperand(operand.bytes, 'read'), operand.bytes, 0, result);
         return result;
       }
     }
@@ -101,7 +98,7 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
       case 'immediate':
         throw new Error('Invariant broken: an immediate operand cannot be written');
       case 'memory':
-        this.store(this.linearOfOperand(operand.bytes, 'write'), operand.bytes, 0, value);
+        this.storeLinear(this.linearOfOperand(operand.bytes, 'write'), operand.bytes, 0, value);
     }
   }
 
@@ -177,11 +174,14 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   }
   /** Pushes the 64-bit word of the state whose offset is in a record field. */
   private stateQuadAt(field: number): void {
+    this.stateQuadAddress(field);
+    this.f.memory('i64_load');
+  }
+  private stateQuadAddress(field: number): void {
     this.f.get(this.cpu);
     this.f.get(this.record);
     this.f.memory('i32_load16_u', field);
     this.f.op('i32_add');
-    this.f.memory('i64_load');
   }
 
   private legacy(): void {
@@ -192,15 +192,53 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   }
 
   protected linearOfOperand(bytes: number, access: Access): Value {
+    return this.linear(this.operandSegment(), this.effectiveAddress(), bytes, access, () => this.operandViolation());
+  }
+  /** Address of the memory operand's segment, or of the zero slot where the segment does not count. */
+  private operandSegment(): number {
     const f = this.f;
-    const offset = this.effectiveAddress();
     const segment = this.temp(I32);
     f.get(this.cpu);
     f.get(this.record);
     f.memory('i32_load16_u', RECORD.segment);
     f.op('i32_add');
     f.set(segment);
-    return this.linear(segment, offset, bytes, access, () => this.operandViolation());
+    return segment;
+  }
+
+  place(bytes: number, access: 'read' | 'write'): Place {
+    const f = this.f;
+    const host = this.temp(I32);
+    const linear = this.checkedLinear(this.operandSegment(), this.effectiveAddress(), bytes, access, () =>
+      this.defer(),
+    );
+    this.fast(linear, bytes, access === 'read' ? TLB_ENTRY.read : TLB_ENTRY.write, host);
+    f.get(host);
+    f.op('i32_eqz');
+    f.if(() => this.defer());
+    return host as Place;
+  }
+  load(place: Place, bytes: Bytes, displacement = 0): Value {
+    this.f.get(place);
+    this.f.memory(LOAD[bytes], displacement);
+    return this.value();
+  }
+  store(place: Place, bytes: Bytes, value: Value, displacement = 0): void {
+    this.f.get(place);
+    this.f.get(value);
+    this.f.memory(STORE[bytes], displacement);
+  }
+
+  registerNumber(operand: Operand): Value {
+    if (operand.kind !== 'register') throw new Error(`Invariant broken: ${operand.kind} operands have no number`);
+    this.f.get(this.record);
+    this.f.memory('i64_load16_u', RECORD.registers + 2 * operand.slot);
+    return this.value();
+  }
+  operandSelector(): Value {
+    this.stateQuadAddress(RECORD.selector);
+    this.f.memory('i64_load16_u');
+    return this.value();
   }
 
   /** Raises what a violation of the memory operand's segment is: #SS or #GP. */
@@ -215,19 +253,23 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
     );
   }
 
-  /**
-   * Linear address of an offset; outside 64-bit mode after the segment's checks. `segment`: local with the segment's address.
-   * Operands of 8 bytes exist in 64-bit mode only: for them nothing is emitted that asks for the mode.
-   */
+  /** As `checkedLinear`. General operands of 8 bytes exist in 64-bit mode only: for them nothing is emitted that asks for the mode. */
   private linear(segment: number, offset: Value, bytes: number, access: Access, violated: () => void): Value {
+    return this.asksForMode(bytes)
+      ? this.checkedLinear(segment, offset, bytes, access, violated)
+      : this.segmentSum(segment, offset);
+  }
+  private segmentSum(segment: number, offset: Value): Value {
+    this.f.get(offset);
+    this.f.get(segment);
+    this.f.memory('i64_load', SEGMENT_LAYOUT.base);
+    this.f.op('i64_add');
+    return this.value();
+  }
+  /** Linear address of an offset; outside 64-bit mode after the segment's checks. `segment`: local with the segment's address. */
+  private checkedLinear(segment: number, offset: Value, bytes: number, access: Access, violated: () => void): Value {
     const f = this.f;
-    const linear = this.temp(I64) as Value;
-    f.get(offset);
-    f.get(segment);
-    f.memory('i64_load', SEGMENT_LAYOUT.base);
-    f.op('i64_add');
-    f.set(linear);
-    if (!this.asksForMode(bytes)) return linear;
+    const linear = this.segmentSum(segment, offset);
     this.legacy();
     f.if(() => {
       f.get(segment);
@@ -273,7 +315,7 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
     );
   }
 
-  private load(linear: Value, bytes: Bytes, kind: number, result: Value): void {
+  private loadLinear(linear: Value, bytes: Bytes, kind: number, result: Value): void {
     const f = this.f;
     const host = this.temp(I32);
     this.fast(linear, bytes, TLB_ENTRY.read, host);
@@ -291,7 +333,7 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
     );
   }
 
-  private store(linear: Value, bytes: Bytes, kind: number, value: Value): void {
+  private storeLinear(linear: Value, bytes: Bytes, kind: number, value: Value): void {
     const f = this.f;
     const host = this.temp(I32);
     this.fast(linear, bytes, TLB_ENTRY.write, host);
@@ -338,14 +380,6 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
     });
   }
 
-  private currentRip(): void {
-    this.f.get(this.cpu);
-    this.f.memory('i64_load', LAYOUT.pageRip);
-    this.f.get(this.record);
-    this.f.memory('i64_load16_u', RECORD.pageOffset);
-    this.f.op('i64_add');
-  }
-
   register(index: number, bytes: Bytes): Value {
     this.f.get(this.cpu);
     this.f.memory(LOAD[bytes], LAYOUT.gpr + 8 * index);
@@ -388,7 +422,7 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   }
   push(value: Value, bytes: 2 | 4 | 8): void {
     const [offset, rsp] = this.stackAt(RSP, this.constant(BigInt(-bytes)), bytes);
-    this.store(this.stackLinear(offset, bytes, 'write'), bytes, SLOW_STACK, value);
+    this.storeLinear(this.stackLinear(offset, bytes, 'write'), bytes, SLOW_STACK, value);
     this.setRegister(RSP, 8, rsp);
   }
   peekStack(bytes: 2 | 4 | 8): Value {
@@ -397,7 +431,7 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   private peekAt(register: number, bytes: 2 | 4 | 8): Value {
     const [offset] = this.stackAt(register, this.constant(0n), bytes);
     const result = this.temp(I64) as Value;
-    this.load(this.stackLinear(offset, bytes, 'read'), bytes, SLOW_STACK, result);
+    this.loadLinear(this.stackLinear(offset, bytes, 'read'), bytes, SLOW_STACK, result);
     return result;
   }
   dropStack(by: Value, bytes: 2 | 4 | 8): void {
@@ -412,8 +446,19 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
     this.setRegister(RSP, 8, rsp);
   }
 
+  private pushRip(): void {
+    this.f.get(this.cpu);
+    this.f.memory('i64_load', LAYOUT.pageRip);
+    this.f.get(this.record);
+    this.f.memory('i64_load16_u', RECORD.pageOffset);
+    this.f.op('i64_add');
+  }
+  currentRip(): Value {
+    this.pushRip();
+    return this.value();
+  }
   nextRip(bytes: Bytes): Value {
-    this.currentRip();
+    this.pushRip();
     this.f.get(this.record);
     this.f.memory('i64_load8_u', RECORD.length);
     this.f.op('i64_add');
@@ -539,11 +584,11 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   }
   readString(which: 'source' | 'destination', bytes: Bytes): Value {
     const result = this.temp(I64) as Value;
-    this.load(this.stringLinear(which, bytes, 'read'), bytes, 0, result);
+    this.loadLinear(this.stringLinear(which, bytes, 'read'), bytes, 0, result);
     return result;
   }
   writeString(value: Value, bytes: Bytes): void {
-    this.store(this.stringLinear('destination', bytes, 'write'), bytes, 0, value);
+    this.storeLinear(this.stringLinear('destination', bytes, 'write'), bytes, 0, value);
   }
   advanceString(which: 'source' | 'destination', bytes: Bytes): void {
     const index = which === 'source' ? RSI : RDI;

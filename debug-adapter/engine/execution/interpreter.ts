@@ -21,6 +21,8 @@ import {
 import { MOST_LATE_HANDLERS } from './late-handlers.ts';
 import { OUTLINED, OUTLINED_CPU, OUTLINED_RECORD, outlinedExits } from './outlined.ts';
 import { OUTCOME, RECORD } from './record.ts';
+import { ModuleRoutines } from './routines.ts';
+import type { RoutineTable } from './value-builder.ts';
 import { emitSlowAccesses } from './slow-accesses.ts';
 import { emitStraddling } from './straddle.ts';
 
@@ -36,6 +38,7 @@ export function emitInterpreter(options: InterpreterOptions): Uint8Array {
   const lookup = emitLookup(module, options);
   const ripOf = emitRipOf(module, options);
   const slow: SlowCalls = { ...accesses, ...emitStraddling(module, options), segmentCheck };
+  const routines = new ModuleRoutines(module);
 
   for (const [name, index] of Object.entries(slow)) module.exportFunction(index as number, name);
   module.defineTable(MOST_LATE_HANDLERS, 'lateHandlers');
@@ -44,9 +47,9 @@ export function emitInterpreter(options: InterpreterOptions): Uint8Array {
   for (const handler of HANDLERS) {
     if (options.dispatch === 'all' || endsInControl(handler)) continue;
     if (options.dispatch === 'hot' && isHot(handler)) continue;
-    outlined.set(handler.number, emitOutlined(module, handler, slow, options.tlbBase));
+    outlined.set(handler.number, emitOutlined(module, handler, slow, options.tlbBase, routines));
   }
-  emitMain(module, options, slow, lookup, ripOf, outlined);
+  emitMain(module, options, slow, routines, lookup, ripOf, outlined);
   return module.toBytes();
 }
 
@@ -72,10 +75,17 @@ function meaningOf(handler: Handler, builder: InterpreterBuilder, exits: Exits):
 }
 
 /** A handler as a function of its own: (cpu, record) to an OUTCOME. */
-function emitOutlined(module: ModuleWriter, handler: Handler, slow: SlowCalls, tlbBase: number): number {
+function emitOutlined(
+  module: ModuleWriter,
+  handler: Handler,
+  slow: SlowCalls,
+  tlbBase: number,
+  routines: RoutineTable,
+): number {
   const { index, body: f } = module.define(OUTLINED);
   const exits = outlinedExits(f, handler.row.name);
-  meaningOf(handler, new InterpreterBuilder(f, OUTLINED_CPU, OUTLINED_RECORD, exits, slow, tlbBase), exits);
+  const builder = new InterpreterBuilder(f, OUTLINED_CPU, OUTLINED_RECORD, exits, slow, tlbBase, routines);
+  meaningOf(handler, builder, exits);
   f.op('unreachable');
   return index;
 }
@@ -84,6 +94,7 @@ function emitMain(
   module: ModuleWriter,
   options: InterpreterOptions,
   slow: SlowCalls,
+  routines: RoutineTable,
   lookup: number,
   ripOf: number,
   outlined: ReadonlyMap<number, number>,
@@ -154,7 +165,7 @@ function emitMain(
             const locals: MainLocals = { cpu, record, previous, budget, withheld, repeats, outcome, offset };
             const labels: MainLabels = { enter, next, exit, exitHere };
             const exits = mainExits(f, locals, labels);
-            const builder = new InterpreterBuilder(f, cpu, record, exits, slow, options.tlbBase);
+            const builder = new InterpreterBuilder(f, cpu, record, exits, slow, options.tlbBase, routines);
             f.block((outlinedDone) => {
               const link = (field: number, pageOffset: () => void) => () => {
                 addTo(f, budget, 1);

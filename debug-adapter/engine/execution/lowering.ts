@@ -1,6 +1,6 @@
 /** Turns a decoded instruction into the fields of a record. */
 import { OpKind, Register } from 'iced-x86';
-import { LAYOUT, SEGMENT_BYTES } from '../cpu/layout.ts';
+import { LAYOUT, SEGMENT_BYTES, SEGMENT_LAYOUT } from '../cpu/layout.ts';
 import { operandKind, operandRegister } from '../cpu/operands.ts';
 import type { CodeBits } from '../base/program.ts';
 import type { Operand } from '../instructions/builder.ts';
@@ -75,9 +75,10 @@ function targetMask(kind: number): bigint {
   return kind === OpKind.NearBranch32 ? ADDRESS_MASK[4] : ADDRESS_MASK[8];
 }
 
-/** Offset of a general register in the processor state. */
+/** Offset of a general register in the processor state, or the number of a register of the x87 FPU's stack. */
 function registerOffset(register: number): number {
   const info = registerInfo(register);
+  if (info?.class === 'st') return info.number;
   if (info === undefined || !info.class.startsWith('gpr')) return LAYOUT.zero;
   return LAYOUT.gpr + 8 * info.number + (info.highByte ? 1 : 0);
 }
@@ -113,6 +114,8 @@ export function lower(
     true,
   );
   if (found === undefined) return PSEUDO_HANDLER.SYSTEM;
+  if (segment !== undefined)
+    view.setUint16(record + RECORD.selector, LAYOUT.segments + SEGMENT_BYTES * segment + SEGMENT_LAYOUT.selector, true);
 
   const registers = [d.op0Register, d.op1Register, d.op2Register];
   for (let i = 0; i < 3; i++)

@@ -7,7 +7,7 @@ export const RECORD = {
   length: 2,
   /** RECORD_FLAG bits. u8 */
   flags: 3,
-  /** Offsets of register operands in the processor state. u16 each */
+  /** Offsets of general register operands in the processor state; of ST(i) its number. u16 each */
   registers: 4,
   /** Offset of the base "register": a GPR, the zero slot, or pageRip for RIP-relative operands. u16 */
   base: 10,
@@ -40,6 +40,8 @@ export const RECORD = {
   crossHandler: 68,
   /** Place of a late handler in their table. u16 */
   lateHandler: 70,
+  /** Offset in the processor state of the selector of the operand's segment, in every mode. u16 */
+  selector: 70,
   /** Operand-size mask of a direct branch target. i64 */
   targetMask: 72,
 } as const;

@@ -1,17 +1,32 @@
 /** Values, tests and joins of a meaning as WebAssembly locals: the part of the builder that knows no processor state. */
-import type { BinaryOp, Bytes, CompareOp, Test, Value } from '../instructions/builder.ts';
+import type { BinaryOp, Bytes, CompareOp, Computation, Routine, Test, Value } from '../instructions/builder.ts';
 import { I32, I64, type FunctionWriter, type OpName, type ValueType } from '../wasm/function.ts';
 
 const MASK: { readonly [B in Bytes]: bigint } = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn, 8: -1n };
 
-export abstract class ValueBuilder {
+/** The routines of a module, each emitted when it is first asked for. */
+export interface RoutineTable {
+  /** Function index. */
+  index(routine: Routine): number;
+}
+
+/** Of a module whose meanings call none. */
+export const NO_ROUTINES: RoutineTable = {
+  index: ({ name }) => {
+    throw new Error(`Invariant broken: ${name} cannot be called here`);
+  },
+};
+
+export abstract class ValueBuilder implements Computation {
   protected readonly f: FunctionWriter;
+  private readonly routines: RoutineTable;
   /** Offset of the memory operand, computed once; forgotten where control flow joins. */
   protected offset: Value | undefined;
   private temporaries: number[] = [];
 
-  constructor(f: FunctionWriter) {
+  constructor(f: FunctionWriter, routines: RoutineTable) {
     this.f = f;
+    this.routines = routines;
   }
 
   /** Gives the temporaries back; call after each meaning. */
@@ -59,6 +74,13 @@ export abstract class ValueBuilder {
     this.f.op(`i64_${op}` as OpName);
     return this.value();
   }
+  estimateRoot(a: Value): Value {
+    this.f.get(a);
+    this.f.op('f64_convert_i64_u');
+    this.f.op('f64_sqrt');
+    this.f.op('i64_trunc_f64_u');
+    return this.value();
+  }
   compare(op: CompareOp, a: Value, b: Value): Test {
     this.f.get(a);
     this.f.get(b);
@@ -79,6 +101,12 @@ export abstract class ValueBuilder {
     this.f.get(a);
     this.f.get(b);
     this.f.op('i32_or');
+    return this.test();
+  }
+  and(a: Test, b: Test): Test {
+    this.f.get(a);
+    this.f.get(b);
+    this.f.op('i32_and');
     return this.test();
   }
   select(test: Test, then: Value, otherwise: Value): Value {
@@ -116,5 +144,14 @@ export abstract class ValueBuilder {
     this.f.get(test);
     this.f.if(arm(then), otherwise ? arm(otherwise) : undefined);
     this.offset = offset;
+  }
+  call(routine: Routine, parameters: readonly Value[]): readonly Value[] {
+    if (parameters.length !== routine.parameters)
+      throw new Error(`Invariant broken: ${routine.name} takes ${routine.parameters} parameters`);
+    for (const parameter of parameters) this.f.get(parameter);
+    this.f.call(this.routines.index(routine));
+    const results = Array.from({ length: routine.results }, () => this.temp(I64) as Value);
+    for (const result of [...results].reverse()) this.f.set(result);
+    return results;
   }
 }

@@ -17,7 +17,8 @@ import { alignedBytes, sourcesOf, type VectorTraits } from '../instructions/simd
 import type { VectorForm } from '../instructions/simd/forms.ts';
 import { TLB_ENTRY } from '../memory/tlb.ts';
 import { I32, V128, type FunctionWriter, type SaturatingOpName } from '../wasm/function.ts';
-import { InterpreterBuilder, LOAD, STORE, type Exits, type SlowCalls } from './interpreter-builder.ts';
+import { LOAD, STORE } from './flag-builder.ts';
+import { InterpreterBuilder, type Exits, type SlowCalls } from './interpreter-builder.ts';
 import { RECORD } from './record.ts';
 
 /** Register slots of a record as `lowerVector` fills them. */

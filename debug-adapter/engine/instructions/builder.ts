@@ -9,6 +9,8 @@
 declare const valueKind: unique symbol;
 export type Value = number & { readonly [valueKind]: 'i64' };
 export type Test = number & { readonly [valueKind]: 'i32' };
+declare const placeKind: unique symbol;
+export type Place = number & { readonly [placeKind]: 'i32' };
 
 export type Bytes = 1 | 2 | 4 | 8;
 
@@ -66,16 +68,20 @@ export const RBP = 5;
 export const RSI = 6;
 export const RDI = 7;
 
-export interface Builder {
+/** The part of a builder that computes: it knows no processor. */
+export interface Computation {
   constant(value: bigint): Value;
   binary(op: BinaryOp, a: Value, b: Value): Value;
   /** `binary` with a constant on the right. */
   with(op: BinaryOp, a: Value, constant: bigint): Value;
   unary(op: 'clz' | 'ctz' | 'popcnt', a: Value): Value;
+  /** Square root of an unsigned number, computed in double precision and truncated: too large by one at most, never too small. */
+  estimateRoot(a: Value): Value;
   compare(op: CompareOp, a: Value, b: Value): Test;
   isZero(a: Value): Test;
   not(test: Test): Test;
   or(a: Test, b: Test): Test;
+  and(a: Test, b: Test): Test;
   /** `then` where the test holds, else `otherwise`. */
   select(test: Test, then: Value, otherwise: Value): Value;
   /** Zero-extends from a size. */
@@ -86,7 +92,24 @@ export interface Builder {
   /** Changes an existing value in place (for loops and joins). */
   assign(target: Value, value: Value): void;
   if(test: Test, then: () => void, otherwise?: () => void): void;
+  /** Runs what is emitted once for all of a module. */
+  call(routine: Routine, parameters: readonly Value[]): readonly Value[];
+}
 
+/** A long computation that several meanings share: a function of its own in the module. */
+export interface Routine {
+  readonly name: string;
+  readonly parameters: number;
+  readonly results: number;
+  /** Ends in `give` on every path. */
+  readonly body: (c: RoutineBuilder, parameters: readonly Value[]) => void;
+}
+export interface RoutineBuilder extends Computation {
+  /** Returns the results of the routine. */
+  give(...results: readonly Value[]): void;
+}
+
+export interface Builder extends Computation {
   read(operand: Operand): Value;
   /** Stores the low bytes; a 32-bit register write clears the upper half. */
   write(operand: Operand, value: Value): void;
@@ -96,6 +119,22 @@ export interface Builder {
   effectiveAddress(): Value;
   /** Like `read`/`modify` of memory, but at `extra` bytes behind the operand's address (bit strings, far pointers). */
   displaceMemory(extra: Value): void;
+
+  /**
+   * Where the bytes of the memory operand are in the engine's memory, for `load` and `store`. Where they are not in one page that
+   * the TLB answers for, the instruction is handed to its TypeScript implementation, as by `defer`.
+   */
+  place(bytes: number, access: 'read' | 'write'): Place;
+  load(place: Place, bytes: Bytes, displacement?: number): Value;
+  store(place: Place, bytes: Bytes, value: Value, displacement?: number): void;
+
+  /** A part of the processor state by its offset in LAYOUT, `displacement` bytes behind it. */
+  state(at: number, bytes: Bytes, displacement?: Value): Value;
+  setState(at: number, bytes: Bytes, value: Value, displacement?: Value): void;
+  /** Number of a register operand that is no general register: the i of ST(i). */
+  registerNumber(operand: Operand): Value;
+  /** Selector of the memory operand's segment, which in 64-bit mode says nothing about its address. */
+  operandSelector(): Value;
 
   register(index: number, bytes: Bytes): Value;
   setRegister(index: number, bytes: Bytes, value: Value): void;
@@ -121,6 +160,8 @@ export interface Builder {
   peekFrame(bytes: 2 | 4 | 8): Value;
   setStackToFrame(bytes: 2 | 4 | 8): void;
 
+  /** RIP of the instruction. */
+  currentRip(): Value;
   /** RIP behind the instruction, truncated to the code's or operand's size. */
   nextRip(bytes: Bytes): Value;
   /** Continues at the instruction's direct branch target if the test holds, else behind the instruction. Ends the meaning. */

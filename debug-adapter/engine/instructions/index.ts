@@ -9,6 +9,7 @@ import { MULTIPLY_ROWS } from './multiply.ts';
 import { SHIFT_ROWS } from './shift.ts';
 import { STACK_ROWS } from './stack.ts';
 import { stringRows, type Repeat } from './strings.ts';
+import { X87_ROWS } from './x87/emitted/index.ts';
 
 export const EMITTED_ROWS: readonly EmittedRow[] = [
   ...ALU_ROWS,
@@ -19,6 +20,7 @@ export const EMITTED_ROWS: readonly EmittedRow[] = [
   ...STACK_ROWS,
   ...BIT_ROWS,
   ...BMI_ROWS,
+  ...X87_ROWS,
 ];
 
 /** String rows by repeat kind; REP on a comparing instruction means REPE. */

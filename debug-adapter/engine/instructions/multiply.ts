@@ -1,12 +1,12 @@
 /** MUL IMUL DIV IDIV. */
-import { RAX, RDX, type Builder, type Bytes, type EmittedRow, type Value } from './builder.ts';
+import { RAX, RDX, type Builder, type Bytes, type Computation, type EmittedRow, type Value } from './builder.ts';
 import { auxOfCarryOverflow } from './flags.ts';
 import { ALL_BYTES, forSizes, REGISTER_OR_MEMORY, WIDE_BYTES } from './rows.ts';
 
 const DIVIDE_ERROR = 0;
 
 /** Upper 64 bits of the unsigned product, from four 32-bit partial products. */
-export function highProduct(b: Builder, a: Value, c: Value): Value {
+export function highProduct(b: Computation, a: Value, c: Value): Value {
   const low32 = (v: Value) => b.with('and', v, 0xffff_ffffn);
   const high32 = (v: Value) => b.with('shr_u', v, 32n);
   const ll = b.binary('mul', low32(a), low32(c));

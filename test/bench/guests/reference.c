@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "work.h"
+#include "x87.h"
 typedef uint32_t u32; typedef uint64_t u64; typedef unsigned __int128 u128;
 static int cmp(const void *a, const void *b) { u32 x = *(u32 *)a, y = *(u32 *)b; return x < y ? -1 : x > y; }
 static u32 rl(u32 x, int n) { return x << n | x >> (32 - n); }
@@ -109,5 +110,9 @@ int main(void) {
     printf("#define EXP_DISP 0x%xu\n", v); }
   printf("#define EXP_SX 0x%xu\n#define EXP_DOT 0x%llxull\n#define EXP_BY 0x%llxull\n#define EXP_BL 0x%llxull\n", saxpy(), (unsigned long long)dot(), (unsigned long long)bytes(), (unsigned long long)blend());
   printf("#define EXP_MB 0x%xu\n#define EXP_SC 0x%xu\n#define EXP_VC 0x%xu\n", mandel(), scalar(), copied());
+  double *m = malloc(3 * X87_SIDE * X87_SIDE * sizeof *m); uint8_t *v = malloc(3 * 4096);
+  printf("#define EXP_HORNER 0x%llxull\n#define EXP_BODIES 0x%llxull\n", (unsigned long long)x87_horner(N_HORNER), (unsigned long long)x87_bodies(N_BODIES));
+  printf("#define EXP_MATRIX 0x%llxull\n#define EXP_CONVERT 0x%llxull\n", (unsigned long long)x87_matrix(m, N_MATRIX), (unsigned long long)x87_convert(v, N_CONVERT));
+  printf("#define EXP_MANDELBROT 0x%llxull\n#define EXP_INTEGRATE 0x%llxull\n", (unsigned long long)x87_mandelbrot(N_MANDELBROT), (unsigned long long)x87_integrate(N_INTEGRATE));
   return 0;
 }

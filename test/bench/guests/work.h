@@ -43,3 +43,9 @@
 #define MB_MOST      (256u*SCALE)
 #define N_VC         (64u*SCALE)          /* copy: passes over MC_BYTES */
 #define N_SC         (6000000u*SCALE)     /* scalar: turns */
+#define N_HORNER     (500000u*SCALE)     /* polynomials of degree 15 */
+#define N_BODIES     (30000u*SCALE)      /* steps of five bodies */
+#define N_MATRIX     (16u*SCALE)         /* products of 64 by 64 doubles */
+#define N_CONVERT    (1000000u*SCALE)
+#define N_MANDELBROT (120u)              /* points a side; SCALE does not change the picture */
+#define N_INTEGRATE  (1000000u*SCALE)
