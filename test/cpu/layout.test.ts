@@ -48,6 +48,7 @@ const RECORD_WIDTHS: Readonly<Record<keyof typeof RECORD, number>> = {
   base: 2,
   index: 2,
   shift: 1,
+  segmentNumber: 1,
   displacement: 8,
   immediate: 8,
   mask: 8,
@@ -61,7 +62,6 @@ const RECORD_WIDTHS: Readonly<Record<keyof typeof RECORD, number>> = {
   page: 4,
   crossHost: 4,
   crossHandler: 2,
-  selector: 2,
   lateHandler: 2,
   targetMask: 8,
 };

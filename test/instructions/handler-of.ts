@@ -4,6 +4,7 @@ import { HANDLERS, LOWERED, PSEUDO_HANDLER } from '../../debug-adapter/engine/ex
 import { lower } from '../../debug-adapter/engine/execution/lowering.ts';
 import { RECORD_BYTES } from '../../debug-adapter/engine/execution/record.ts';
 import { DEFERRED_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/deferred.ts';
+import { SYSTEM_ROWS } from '../../debug-adapter/engine/instructions/system/emitted/index.ts';
 import { X87_ROWS } from '../../debug-adapter/engine/instructions/x87/emitted/index.ts';
 import { codeName } from '../../debug-adapter/engine/isa/codes.ts';
 import type { DecodedInstruction } from '../../debug-adapter/engine/isa/decode.ts';
@@ -19,8 +20,9 @@ for (const { number, row, operands } of HANDLERS) {
 /** `add4 register,memory`: row, size and operand shape. */
 const handlerName = (number: number): string => names.get(number)!;
 
-/** Without those of the x87 FPU, which test/instructions/x87 compares with their TypeScript implementations. */
-export const GENERAL_HANDLER_NAMES: readonly string[] = HANDLERS.filter(({ row }) => !X87_ROWS.includes(row)).map(
+/** Those that other tests compare with their TypeScript implementations: test/instructions/x87 and test/instructions/system. */
+const COMPARED_ROWS = new Set([...X87_ROWS, ...SYSTEM_ROWS]);
+export const GENERAL_HANDLER_NAMES: readonly string[] = HANDLERS.filter(({ row }) => !COMPARED_ROWS.has(row)).map(
   ({ number }) => handlerName(number),
 );
 /** Instructions of deferred.ts that no row hands over: those that do are known by the handler's name. */

@@ -1,6 +1,6 @@
 /**
  * Decoded code by physical page. A code page is a table from page offset to record; it belongs to one frame and one code
- * size, so every linear mapping of the frame shares it. Writes to decoded bytes drop the page.
+ * size, so every linear mapping of the frame shares it. Instructions whose bytes are written become stale.
  */
 import type { CodeBits } from '../base/program.ts';
 import type { DecodedInstruction } from '../isa/decode.ts';
@@ -13,6 +13,8 @@ import { RECORD, RECORD_BYTES, RECORD_FLAG } from './record.ts';
 const MODE_OF_BITS: { readonly [B in CodeBits]: number } = { 16: 0, 32: 1, 64: 2 };
 /** A decoded instruction reaches at most this far behind its first byte. */
 const LONGEST = 15;
+/** Stale instructions of a page of code that is still taken for one. */
+const MOST_STALE = 16;
 
 export interface Crossing {
   /** Frame of the second page. */
@@ -31,6 +33,8 @@ export class CodeCache {
   private recordsUsed = 0;
   /** Frames of second pages -> frames that hold instructions crossing into them. */
   private readonly crossings = new Map<number, Set<number>>();
+  /** How many records each code page has. */
+  private readonly counts = new Map<number, { live: number; stale: number }>();
   /** Low 12 bits of breakpoint addresses, all together and by who set them. */
   private breakpointOffsets: ReadonlySet<number> = new Set<number>();
   private readonly offsetsOf = new Map<unknown, ReadonlySet<number>>();
@@ -65,7 +69,15 @@ export class CodeCache {
     const page = this.words[this.tableSlot(frame, MODE_OF_BITS[bits])];
     if (page === 0) return false;
     const record = this.words[(page >> 2) + pageOffset];
-    return record !== 0 && this.view.getUint16(record + RECORD.savedHandler, true) !== PSEUDO_HANDLER.CROSS;
+    return record !== 0 && this.handlerProper(record) !== PSEUDO_HANDLER.CROSS && !this.isStale(record);
+  }
+
+  private handlerProper(record: number): number {
+    return this.view.getUint16(record + RECORD.savedHandler, true);
+  }
+  /** Its bytes were written since it was decoded. */
+  private isStale(record: number): boolean {
+    return this.handlerProper(record) === PSEUDO_HANDLER.STALE;
   }
 
   pageOffset(record: number): number {
@@ -102,17 +114,30 @@ export class CodeCache {
       page = this.freePages.pop()!;
       this.words.fill(0, page >> 2, (page + CODE_PAGE_BYTES) >> 2);
       this.words[slot] = page;
+      this.counts.set(page, { live: 0, stale: 0 });
       this.codeFrames[frame] = 1;
     }
-    const record = this.map.records + this.recordsUsed * RECORD_BYTES;
+    const counts = this.counts.get(page)!;
     const view = this.view;
+    // A stale record is decoded anew in its place, so that what is linked to it stays linked.
+    let record = this.words[(page >> 2) + pageOffset];
+    let number = this.recordsUsed;
+    if (record !== 0 && this.isStale(record)) {
+      number = view.getInt32(record + RECORD.decoded, true);
+      counts.stale--;
+      counts.live++;
+    } else {
+      if (record === 0) counts.live++;
+      record = this.map.records + this.recordsUsed * RECORD_BYTES;
+      this.recordsUsed++;
+    }
     this.words.fill(0, record >> 2, (record + RECORD_BYTES) >> 2);
     let handler = lower(view, record, instruction, bits, pageOffset);
     view.setInt32(record + RECORD.next, this.map.linkNext, true);
     view.setInt32(record + RECORD.target, this.map.linkTarget, true);
     view.setInt32(record + RECORD.page, page, true);
-    view.setInt32(record + RECORD.decoded, this.recordsUsed, true);
-    this.decoded[this.recordsUsed++] = instruction;
+    view.setInt32(record + RECORD.decoded, number, true);
+    this.decoded[number] = instruction;
     if (crossing) {
       view.setInt32(record + RECORD.crossHost, crossing.host, true);
       view.setUint16(record + RECORD.crossHandler, handler, true);
@@ -145,7 +170,7 @@ export class CodeCache {
   }
 
   private setHandler(record: number, stops: boolean): void {
-    const handler = stops ? PSEUDO_HANDLER.BREAKPOINT : this.view.getUint16(record + RECORD.savedHandler, true);
+    const handler = stops ? PSEUDO_HANDLER.BREAKPOINT : this.handlerProper(record);
     this.view.setUint16(record + RECORD.handler, handler, true);
   }
 
@@ -193,9 +218,13 @@ export class CodeCache {
     }
   }
 
-  /** Whether a write of `bytes` bytes at `pageOffset` touches decoded instructions (or their tails from the page before). */
-  overlaps(frame: number, pageOffset: number, bytes: number): boolean {
-    if (this.crossings.has(frame) && pageOffset < LONGEST) return true;
+  /**
+   * Before a store of `bytes` bytes at `pageOffset`: what was decoded from them, or reaches into them from the page before, will be
+   * decoded again. Where many such stores come without an execution in between, or nothing is left, this is data on its way: the
+   * whole frame is forgotten. Gives whether it was, as `drop` says.
+   */
+  outdate(frame: number, pageOffset: number, bytes: number): boolean {
+    let isData = this.crossings.has(frame) && pageOffset < LONGEST;
     for (let mode = 0; mode < CODE_MODES; mode++) {
       const page = this.words[this.tableSlot(frame, mode)];
       if (page === 0) continue;
@@ -203,10 +232,17 @@ export class CodeCache {
       const to = Math.min(PAGE_BYTES, pageOffset + bytes);
       for (let at = from; at < to; at++) {
         const record = this.words[(page >> 2) + at];
-        if (record !== 0 && at + this.length(record) > pageOffset) return true;
+        if (record === 0 || at + this.length(record) <= pageOffset || this.isStale(record)) continue;
+        this.view.setUint16(record + RECORD.savedHandler, PSEUDO_HANDLER.STALE, true);
+        this.setHandler(record, this.breakpointOffsets.has(at));
+        const counts = this.counts.get(page)!;
+        counts.stale++;
+        counts.live--;
+        isData ||= counts.live === 0 || counts.stale > MOST_STALE;
       }
     }
-    return false;
+    if (isData) this.dropForStore(frame);
+    return isData;
   }
 
   /** Forgets what was decoded from a frame. Safe while the emitted loop runs, if it leaves before its next instruction. */
@@ -216,6 +252,7 @@ export class CodeCache {
       const page = this.words[slot];
       if (page === 0) continue;
       this.words[slot] = 0;
+      this.counts.delete(page);
       this.freePages.push(page);
     }
     this.codeFrames[frame] = 0;
@@ -229,7 +266,7 @@ export class CodeCache {
    * As `drop`, for a store into decoded code: it will be decoded again soon, so the frame stays marked as code. Where it is
    * not, `isEmpty` tells at the next store.
    */
-  dropForStore(frame: number): void {
+  private dropForStore(frame: number): void {
     this.drop(frame);
     this.codeFrames[frame] = 1;
   }
@@ -244,6 +281,7 @@ export class CodeCache {
     const from = this.map.codeTable >> 2;
     this.words.fill(0, from, from + this.map.frames * CODE_MODES);
     this.freeAllPages();
+    this.counts.clear();
     this.codeFrames.fill(0);
     this.crossings.clear();
     this.decoded.length = 0;

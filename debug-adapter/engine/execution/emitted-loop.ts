@@ -101,16 +101,13 @@ export class EmittedLoop {
     if (this.physical.codeFrames[frame] === 0) this.tlb.protectFrame(this.physical.frameOffset(frame));
   }
 
-  /** Stores bytes of the engine memory at a host offset; true where decoded code was dropped. */
+  /** Stores bytes of the engine memory at a host offset; true where a frame of decoded code was dropped. */
   store(host: number, from: number, bytes: number): boolean {
     const frame = this.physical.frameAt(host);
     let dropped = false;
     if (this.physical.codeFrames[frame] !== 0) {
       if (this.cache.isEmpty(frame)) this.physical.codeFrames[frame] = 0;
-      else if (this.cache.overlaps(frame, host & (PAGE_BYTES - 1), bytes)) {
-        this.cache.dropForStore(frame);
-        dropped = true;
-      }
+      else dropped = this.cache.outdate(frame, host & (PAGE_BYTES - 1), bytes);
     }
     const memory = this.physical.bytes;
     for (let i = 0; i < bytes; i++) memory[host + i] = memory[from + i]!;

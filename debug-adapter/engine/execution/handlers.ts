@@ -5,8 +5,16 @@ import { EMITTED_ROWS, STRING_ROWS } from '../instructions/index.ts';
 import type { Repeat } from '../instructions/strings.ts';
 
 /** Handlers that are not instructions. */
-export const PSEUDO_HANDLER = { LINK_NEXT: 0, LINK_TARGET: 1, SYSTEM: 2, BREAKPOINT: 3, CROSS: 4, LATE: 5 } as const;
-const FIRST_ROW_HANDLER = 6;
+export const PSEUDO_HANDLER = {
+  LINK_NEXT: 0,
+  LINK_TARGET: 1,
+  SYSTEM: 2,
+  BREAKPOINT: 3,
+  CROSS: 4,
+  LATE: 5,
+  STALE: 6,
+} as const;
+const FIRST_ROW_HANDLER = 7;
 
 export interface Handler {
   readonly number: number;

@@ -25,6 +25,8 @@ export interface Exits {
   fault(): void;
   /** Asks to leave the loop before the next instruction. */
   leaveSoon(): void;
+  /** RIP has been stored in the state, in whatever mode; `looking`: leaves the loop there. */
+  enter(looking: 'looking' | 'at once'): void;
   repeat(): void;
 }
 
@@ -207,12 +209,15 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   }
 
   place(bytes: number, access: 'read' | 'write'): Place {
-    const f = this.f;
-    const host = this.temp(I32);
     const linear = this.checkedLinear(this.operandSegment(), this.effectiveAddress(), bytes, access, () =>
       this.defer(),
     );
-    this.fast(linear, bytes, access === 'read' ? TLB_ENTRY.read : TLB_ENTRY.write, host);
+    return this.placeAt(linear, bytes, access, 'current');
+  }
+  placeAt(linear: Value, bytes: number, access: 'read' | 'write', privilege: 'current' | 'system'): Place {
+    const f = this.f;
+    const host = this.temp(I32);
+    this.fast(linear, bytes, access === 'read' ? TLB_ENTRY.read : TLB_ENTRY.write, host, privilege);
     f.get(host);
     f.op('i32_eqz');
     f.if(() => this.defer());
@@ -236,9 +241,10 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
     return this.value();
   }
   operandSelector(): Value {
-    this.stateQuadAddress(RECORD.selector);
-    this.f.memory('i64_load16_u');
-    return this.value();
+    this.f.get(this.record);
+    this.f.memory('i64_load8_u', RECORD.segmentNumber);
+    const segment = this.with('mul', this.value(), BigInt(SEGMENT_BYTES));
+    return this.state(LAYOUT.segments + SEGMENT_LAYOUT.selector, 2, segment);
   }
 
   /** Raises what a violation of the memory operand's segment is: #SS or #GP. */
@@ -292,11 +298,17 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   }
 
   /** Sets `host` to the engine memory offset of a linear address, 0 where the TLB does not answer. */
-  protected fast(linear: Value, bytes: number, tag: number, host: number): void {
+  protected fast(
+    linear: Value,
+    bytes: number,
+    tag: number,
+    host: number,
+    privilege: 'current' | 'system' = 'current',
+  ): void {
     const f = this.f;
     const reach = () => f.i64(BigInt(bytes - 1));
     const place = { cpu: this.cpu, linear, entry: host };
-    emitTlbProbe(f, place, this.tlbBase + tag, bytes > 1 ? reach : undefined);
+    emitTlbProbe(f, place, this.tlbBase + tag, bytes > 1 ? reach : undefined, privilege);
     f.if(
       () => {
         f.get(host);
@@ -524,6 +536,24 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   jump(rip: Value): void {
     this.setStateQuad(LAYOUT.rip, rip);
     this.exits.jump();
+  }
+  private requestAttention(): void {
+    this.f.get(this.cpu);
+    this.f.i32(1);
+    this.f.memory('i32_store', LAYOUT.attention);
+  }
+  enter(rip: Value, looks: Test): void {
+    this.setStateQuad(LAYOUT.rip, rip);
+    this.f.get(looks);
+    this.f.if(() => {
+      this.requestAttention();
+      this.exits.enter('looking');
+    });
+    this.exits.enter('at once');
+  }
+  attend(): void {
+    this.requestAttention();
+    this.exits.leaveSoon();
   }
   raise(vector: number): void {
     this.exits.outcome(OUTCOME.RAISE | vector);

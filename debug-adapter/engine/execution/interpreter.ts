@@ -219,6 +219,10 @@ function emitMain(
                 addTo(f, budget, 1);
                 exits.outcome(OUTCOME.BREAKPOINT);
               };
+              cases[PSEUDO_HANDLER.STALE] = () => {
+                addTo(f, budget, 1);
+                exits.outcome(OUTCOME.MISS);
+              };
               cases[PSEUDO_HANDLER.CROSS] = () => {
                 emitCrossCheck(f, cpu, record, options, () => {
                   addTo(f, budget, 1);
@@ -400,6 +404,16 @@ function mainExits(f: FunctionWriter, locals: MainLocals, labels: MainLabels): E
       f.br(labels.exit);
     },
     leaveSoon: () => withhold(f, locals),
+    enter(looking) {
+      f.get(record);
+      f.set(previous);
+      if (looking === 'at once') f.br(labels.enter);
+      else {
+        f.i32(OUTCOME.BUDGET);
+        f.set(outcome);
+        f.br(labels.exit);
+      }
+    },
     repeat() {
       addTo(f, repeats, 1);
       f.br(labels.next);
@@ -424,6 +438,8 @@ function afterOutlined(f: FunctionWriter, locals: MainLocals, exits: Exits, labe
       exits.repeat();
     });
     on(OUTCOME.FAULT, () => f.br(labels.exit));
+    on(OUTCOME.ENTER, () => exits.enter('at once'));
+    on(OUTCOME.ENTER_LOOKING, () => exits.enter('looking'));
     f.get(outcome);
     f.i32(OUTCOME.LEAVE);
     f.op('i32_ne');

@@ -1,6 +1,6 @@
 /** Turns a decoded instruction into the fields of a record. */
 import { OpKind, Register } from 'iced-x86';
-import { LAYOUT, SEGMENT_BYTES, SEGMENT_LAYOUT } from '../cpu/layout.ts';
+import { LAYOUT, SEGMENT_BYTES } from '../cpu/layout.ts';
 import { operandKind, operandRegister } from '../cpu/operands.ts';
 import type { CodeBits } from '../base/program.ts';
 import type { Operand } from '../instructions/builder.ts';
@@ -114,8 +114,7 @@ export function lower(
     true,
   );
   if (found === undefined) return PSEUDO_HANDLER.SYSTEM;
-  if (segment !== undefined)
-    view.setUint16(record + RECORD.selector, LAYOUT.segments + SEGMENT_BYTES * segment + SEGMENT_LAYOUT.selector, true);
+  if (segment !== undefined) view.setUint8(record + RECORD.segmentNumber, segment);
 
   const registers = [d.op0Register, d.op1Register, d.op2Register];
   for (let i = 0; i < 3; i++)

@@ -38,6 +38,7 @@ export function outlinedExits(f: FunctionWriter, name: string): Exits {
       f.op('select');
       f.op('return');
     },
+    enter: (looking) => give(looking === 'looking' ? OUTCOME.ENTER_LOOKING : OUTCOME.ENTER),
     branch: inMainOnly,
     branchIf: inMainOnly,
     jump: inMainOnly,

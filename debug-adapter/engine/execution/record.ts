@@ -14,6 +14,8 @@ export const RECORD = {
   index: 12,
   /** log2 of the scale. u8 */
   shift: 14,
+  /** Number of the operand's segment register, in every mode. u8 */
+  segmentNumber: 15,
   /** Displacement; for RIP-relative operands from the start of the page. i64 */
   displacement: 16,
   /** Immediate truncated to its operand size; for direct branches the target from the start of the page. i64 */
@@ -40,8 +42,6 @@ export const RECORD = {
   crossHandler: 68,
   /** Place of a late handler in their table. u16 */
   lateHandler: 70,
-  /** Offset in the processor state of the selector of the operand's segment, in every mode. u16 */
-  selector: 70,
   /** Operand-size mask of a direct branch target. i64 */
   targetMask: 72,
 } as const;
@@ -71,6 +71,9 @@ export const OUTCOME = {
   BREAKPOINT: 7,
   /** LEAVE and REPEAT at once: only between outlined handlers and the loop. */
   LEAVE_REPEAT: 8,
+  /** RIP has been stored, in a mode that may be new: it is looked up, or events are looked for. Only between outlined handlers and the loop. */
+  ENTER: 9,
+  ENTER_LOOKING: 10,
   /** Plus the vector: an exception without error code or with error code 0. */
   RAISE: 0x100,
 } as const;

@@ -7,6 +7,7 @@ import { TLB_ENTRY, TLB_PAGE_CODE } from '../memory/tlb.ts';
 import { I32, I64, type FunctionWriter, type MemoryOpName } from '../wasm/function.ts';
 import type { ModuleWriter, Signature } from '../wasm/module.ts';
 import { CODE_MODES } from './engine-memory.ts';
+import { PSEUDO_HANDLER } from './handlers.ts';
 import type { InterpreterOptions } from './interpreter-lookup.ts';
 import { RECORD, SLOW } from './record.ts';
 import { emitTlbProbe } from './tlb-probe.ts';
@@ -123,7 +124,7 @@ function doBesideCode(
 
 /**
  * (cpu, linear address, bytes) to the offset of the bytes in the engine memory, or 0 unless they may be written, lie in one
- * page of code, and belong to no decoded instruction. Bytes at the start of a page may belong to one that crosses into it.
+ * page of code, and belong to no decoded instruction but stale ones. Bytes at the start of a page may belong to one that crosses into it.
  */
 function emitBesideCode(module: ModuleWriter, { tlbBase, poolBase, codeTable }: InterpreterOptions): number {
   const { index, body: f } = module.define({ parameters: [I32, I64, I32], results: [I32] });
@@ -206,6 +207,11 @@ function emitBesideCode(module: ModuleWriter, { tlbBase, poolBase, codeTable }: 
           f.op('i32_add');
           f.get(offset);
           f.op('i32_gt_u');
+          f.get(record);
+          f.memory('i32_load16_u', RECORD.savedHandler);
+          f.i32(PSEUDO_HANDLER.STALE);
+          f.op('i32_ne');
+          f.op('i32_and');
           giveUpIf();
         });
         f.get(at);

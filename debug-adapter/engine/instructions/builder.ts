@@ -125,6 +125,8 @@ export interface Builder extends Computation {
    * the TLB answers for, the instruction is handed to its TypeScript implementation, as by `defer`.
    */
   place(bytes: number, access: 'read' | 'write'): Place;
+  /** As `place` for a linear address; `system`: as an access that the processor makes itself, whatever the CPL. */
+  placeAt(linear: Value, bytes: number, access: 'read' | 'write', privilege: 'current' | 'system'): Place;
   load(place: Place, bytes: Bytes, displacement?: number): Value;
   store(place: Place, bytes: Bytes, value: Value, displacement?: number): void;
 
@@ -172,6 +174,13 @@ export interface Builder extends Computation {
   checkBranch(bytes: 2 | 4 | 8): void;
   /** Continues at a computed RIP after `checkTarget`. Ends the meaning. */
   jump(rip: Value): void;
+  /**
+   * Continues at a RIP where everything may be different from here: mode, privilege, address space. First looks for events if the
+   * test holds. Ends the meaning.
+   */
+  enter(rip: Value, looks: Test): void;
+  /** Looks for events before the next instruction. */
+  attend(): void;
   /** Raises #GP(0) if a RIP is not canonical (64-bit mode) or beyond the limit of CS. */
   checkTarget(rip: Value, bytes: 2 | 4 | 8): void;
 

@@ -9,6 +9,7 @@ import { MULTIPLY_ROWS } from './multiply.ts';
 import { SHIFT_ROWS } from './shift.ts';
 import { STACK_ROWS } from './stack.ts';
 import { stringRows, type Repeat } from './strings.ts';
+import { SYSTEM_ROWS } from './system/emitted/index.ts';
 import { X87_ROWS } from './x87/emitted/index.ts';
 
 export const EMITTED_ROWS: readonly EmittedRow[] = [
@@ -21,6 +22,7 @@ export const EMITTED_ROWS: readonly EmittedRow[] = [
   ...BIT_ROWS,
   ...BMI_ROWS,
   ...X87_ROWS,
+  ...SYSTEM_ROWS,
 ];
 
 /** String rows by repeat kind; REP on a comparing instruction means REPE. */

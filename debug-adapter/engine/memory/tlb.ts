@@ -14,7 +14,9 @@ export const TLB_BYTES = TLB_ENTRIES * TLB_ENTRY_BYTES;
 export const TLB_ENTRY = { read: 0, write: 8, execute: 16, host: 24, page: 28 } as const;
 
 /** The bits of a tag that stand for the kind of access. */
-const ACCESS_KINDS = 3;
+export const TLB_ACCESS_KINDS = 3;
+/** How far apart the kinds of access are in the table. */
+export const TLB_KIND_SPREAD = TLB_ENTRIES >>> 2;
 
 /** Number of address spaces that can be tagged before all tags are recycled; the last stays unused so that NO_TAG matches nothing. */
 export const TLB_SPACES = 1023;
@@ -24,7 +26,7 @@ export const TLB_SPACES = 1023;
  * kinds of access of one space too, so that a system call and its user do not evict each other's pages.
  */
 export const tlbMix = (tag: number): number =>
-  ((Math.imul(tag >>> 2, 0x2a5) ^ ((tag & ACCESS_KINDS) * (TLB_ENTRIES >>> 2))) & (TLB_ENTRIES - 1)) >>> 0;
+  ((Math.imul(tag >>> 2, 0x2a5) ^ ((tag & TLB_ACCESS_KINDS) * TLB_KIND_SPREAD)) & (TLB_ENTRIES - 1)) >>> 0;
 
 /** Bits of `page` besides the host-physical page number (bits 27:0... of a 40-bit page it keeps the low 28). */
 export const TLB_PAGE_LARGE = 1 << 31;
@@ -106,8 +108,8 @@ export class Tlb {
 
   /** Drops whatever answers for this page in the space of `tag` (all four access kinds of the space). */
   flushPage(linearLow: number, tag: number): void {
-    for (let kind = 0; kind <= ACCESS_KINDS; kind++) {
-      const at = this.slot(linearLow, (tag & ~ACCESS_KINDS) | kind);
+    for (let kind = 0; kind <= TLB_ACCESS_KINDS; kind++) {
+      const at = this.slot(linearLow, (tag & ~TLB_ACCESS_KINDS) | kind);
       this.words.fill(-1, at, at + 6);
     }
   }

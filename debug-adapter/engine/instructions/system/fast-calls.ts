@@ -16,7 +16,7 @@ const R11 = 11;
 const FLAT = 0xffff_ffff;
 
 /** Access rights of the flat segments these instructions load without reading a descriptor. */
-const RIGHTS = {
+export const FLAT_RIGHTS = {
   code64: 0xa09b,
   code32: 0xc09b,
   data: 0xc093,
@@ -24,7 +24,7 @@ const RIGHTS = {
   userCode32: 0xc0fb,
   userData: 0xc0f3,
 } as const;
-type Rights = (typeof RIGHTS)[keyof typeof RIGHTS];
+type Rights = (typeof FLAT_RIGHTS)[keyof typeof FLAT_RIGHTS];
 
 function loadFlat(cpu: Cpu, name: 'CS' | 'SS', selector: number, accessRights: Rights): void {
   cpu.state.setSegment(name, { selector: selector & 0xffff, base: 0n, limit: FLAT, accessRights });
@@ -42,13 +42,13 @@ const syscall: SystemInstruction = (cpu) => {
   state.setGpr(RCX, cpu.nextRip);
   state.setGpr(R11, BigInt((state.rflags & ~RF) >>> 0));
   state.rflags = state.rflags & ~(state.get32(LAYOUT.fmask) | RF | VM);
-  loadFlat(cpu, 'CS', selector, RIGHTS.code64);
-  loadFlat(cpu, 'SS', selector + 8, RIGHTS.data);
+  loadFlat(cpu, 'CS', selector, FLAT_RIGHTS.code64);
+  loadFlat(cpu, 'SS', selector + 8, FLAT_RIGHTS.data);
   cpu.setNextRip(state.get64(LAYOUT.lstar));
   cpu.modeChanged();
 };
 
-const SYSRET_FLAGS = ARITHMETIC_FLAGS | TF | IF | DF | IOPL | NT | AC | VIF | VIP | ID;
+export const SYSRET_FLAGS = ARITHMETIC_FLAGS | TF | IF | DF | IOPL | NT | AC | VIF | VIP | ID;
 
 const sysret =
   (bits: 32 | 64): SystemInstruction =>
@@ -64,9 +64,9 @@ const sysret =
       cpu,
       'CS',
       (bits === 64 ? selector + 16 : selector) | 3,
-      bits === 64 ? RIGHTS.userCode64 : RIGHTS.userCode32,
+      bits === 64 ? FLAT_RIGHTS.userCode64 : FLAT_RIGHTS.userCode32,
     );
-    loadFlat(cpu, 'SS', (selector + 8) | 3, RIGHTS.userData);
+    loadFlat(cpu, 'SS', (selector + 8) | 3, FLAT_RIGHTS.userData);
     cpu.setNextRip(bits === 64 ? target : target & 0xffff_ffffn);
     cpu.modeChanged();
   };
@@ -84,8 +84,8 @@ const sysenter: SystemInstruction = (cpu) => {
   const long = isLongMode(state);
   const narrow = (value: bigint): bigint => (long ? value : value & 0xffff_ffffn);
   state.systemFlags &= ~(VM | IF | RF);
-  loadFlat(cpu, 'CS', selector, long ? RIGHTS.code64 : RIGHTS.code32);
-  loadFlat(cpu, 'SS', selector + 8, RIGHTS.data);
+  loadFlat(cpu, 'CS', selector, long ? FLAT_RIGHTS.code64 : FLAT_RIGHTS.code32);
+  loadFlat(cpu, 'SS', selector + 8, FLAT_RIGHTS.data);
   state.setGpr(RSP, narrow(state.get64(LAYOUT.sysenterEsp)));
   cpu.setNextRip(narrow(state.get64(LAYOUT.sysenterEip)));
   cpu.modeChanged();
@@ -101,8 +101,8 @@ const sysexit =
     if (bits === 64 && !(isCanonicalNow(state, rip) && isCanonicalNow(state, rsp)))
       raise(GP, 0, 'SYSEXIT to an address that is not canonical');
     const code = selector + (bits === 64 ? 32 : 16);
-    loadFlat(cpu, 'CS', code | 3, bits === 64 ? RIGHTS.userCode64 : RIGHTS.userCode32);
-    loadFlat(cpu, 'SS', (code + 8) | 3, RIGHTS.userData);
+    loadFlat(cpu, 'CS', code | 3, bits === 64 ? FLAT_RIGHTS.userCode64 : FLAT_RIGHTS.userCode32);
+    loadFlat(cpu, 'SS', (code + 8) | 3, FLAT_RIGHTS.userData);
     state.setGpr(RSP, bits === 64 ? rsp : rsp & 0xffff_ffffn);
     cpu.setNextRip(bits === 64 ? rip : rip & 0xffff_ffffn);
     cpu.modeChanged();

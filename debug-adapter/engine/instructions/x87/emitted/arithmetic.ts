@@ -14,12 +14,10 @@ import {
   modeOf,
   SIGN_BIT,
   signOf,
-  unless,
   UNUSUAL,
-  variable,
-  whenSet,
   type Number80,
 } from './numbers.ts';
+import { unless, variable, whenSet } from '../../values.ts';
 
 const BIAS = BigInt(EXTENDED_BIAS);
 const MASK_32 = 0xffff_ffffn;

@@ -3,7 +3,8 @@ import { CF, lazyFlags, ZF } from '../../../cpu/flags.ts';
 import { C0, C2, C3 } from '../../../cpu/x87-state.ts';
 import type { EmittedRow, Routine, Value } from '../../builder.ts';
 import { DOUBLE_SOURCE, readNumber, SINGLE_SOURCE, wholeSource, type Source } from './memory.ts';
-import { exponentOf, isNormal, isZeroNumber, signOf, unless, UNUSUAL, type Number80 } from './numbers.ts';
+import { exponentOf, isNormal, isZeroNumber, signOf, UNUSUAL, type Number80 } from './numbers.ts';
+import { unless } from '../../values.ts';
 import { row } from './rows.ts';
 import { begin, endWithPops, notePointers, numberAt, placeOf, requireValues, statusWith, type Fpu80 } from './stack.ts';
 

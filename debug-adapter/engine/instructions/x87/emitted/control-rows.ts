@@ -10,7 +10,7 @@ import {
   STACK_FAULT,
 } from '../../../cpu/x87-state.ts';
 import { RAX, type EmittedRow, type Value } from '../../builder.ts';
-import { whenSet } from './numbers.ts';
+import { whenSet } from '../../values.ts';
 import { controlWord, row } from './rows.ts';
 import {
   begin,

@@ -12,12 +12,10 @@ import {
   roundsUp,
   SIGN_BIT,
   signOf,
-  unless,
   UNUSUAL,
-  variable,
-  whenSet,
   type Number80,
 } from './numbers.ts';
+import { unless, variable, whenSet } from '../../values.ts';
 
 /** What an instruction reads from memory as a number. */
 export interface Source {

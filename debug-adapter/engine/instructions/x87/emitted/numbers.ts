@@ -5,6 +5,7 @@
  */
 import { C1, PRECISION } from '../../../cpu/x87-state.ts';
 import type { Computation, RoutineBuilder, Value } from '../../builder.ts';
+import { unless, variable, whenSet } from '../../values.ts';
 import { EXTENDED_BIAS, MAX_EXPONENT } from '../extended.ts';
 
 /** A register's 80 bits: the significand; sign and biased exponent in bits 15:0 of the other, whose upper bits are zero. */
@@ -40,17 +41,6 @@ export function isNormal(c: Computation, { significand }: Number80, exponent: Va
 /** 0 or 1: +0.0 or -0.0. */
 export const isZeroNumber = (c: Computation, { significand }: Number80, exponent: Value): Value =>
   c.asValue(c.isZero(c.binary('or', significand, exponent)));
-
-/** A value that `assign` may change without touching the one it starts from. */
-export function variable(c: Computation, start: Value): Value {
-  const value = c.constant(0n);
-  c.assign(value, start);
-  return value;
-}
-/** Runs `then` where a value that is 0 or 1 is 0. */
-export const unless = (c: Computation, truth: Value, then: () => void): void => c.if(c.isZero(truth), then);
-export const whenSet = (c: Computation, value: Value, then: () => void): void =>
-  c.if(c.compare('ne', value, c.constant(0n)), then);
 
 /**
  * 0 or 1: whether a magnitude is rounded away from zero. `rest` is what lies below the last place kept, as a fraction of 2^64

@@ -3,7 +3,8 @@ import { CR0 } from '../../../cpu/control-bits.ts';
 import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from '../../../cpu/layout.ts';
 import { C1, ERROR_SUMMARY, TOP_BIT, TOP_MASK } from '../../../cpu/x87-state.ts';
 import type { Builder, Value } from '../../builder.ts';
-import { whenSet, type Number80 } from './numbers.ts';
+import { type Number80 } from './numbers.ts';
+import { whenSet } from '../../values.ts';
 
 /** Registers are 16 bytes apart. A register's place is its offset from R0; TOP is kept as the place it stands for. */
 const REGISTER_BIT = 4;
