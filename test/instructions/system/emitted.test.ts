@@ -3,7 +3,7 @@
  * work, in all the ways that may go wrong one at a time.
  */
 import assert from 'node:assert/strict';
-import { CR4, EFER } from '../../../debug-adapter/engine/cpu/control-bits.ts';
+import { CR0, CR4, EFER } from '../../../debug-adapter/engine/cpu/control-bits.ts';
 import { AC, ARITHMETIC_FLAGS, DF, ID, IF, IOPL_BIT, NT, RF, TF } from '../../../debug-adapter/engine/cpu/flags.ts';
 import { GuestFault } from '../../../debug-adapter/engine/cpu/guest-fault.ts';
 import { LAYOUT } from '../../../debug-adapter/engine/cpu/layout.ts';
@@ -158,6 +158,8 @@ class SystemRig {
     state.set64(LAYOUT.idtrBase, BigInt(IDT));
     state.set32(LAYOUT.idtrLimit, rarely() ? 0x7ff : 0xfff);
     state.set64(LAYOUT.cr4, BigInt(CR4.PAE | (random.below(4) === 0 ? CR4.SMAP : 0)));
+    const alignment = random.below(6) === 0 ? CR0.AM : 0;
+    state.set64(LAYOUT.cr0, BigInt((CR0.PE | CR0.PG | CR0.ET | CR0.WP | alignment) >>> 0));
     state.set64(LAYOUT.efer, BigInt(EFER.LME | EFER.LMA | EFER.NXE | (rarely() ? 0 : EFER.SCE)));
     state.set64(LAYOUT.star, (BigInt(0x18 | 3) << 48n) | (BigInt(SEL.kernelCode) << 32n));
     state.set64(LAYOUT.lstar, BigInt(HANDLER));

@@ -1,9 +1,9 @@
 /** What instructions that change privilege do to the processor state, in emitted code. */
-import { CR4, VMX_NON_ROOT } from '../../../cpu/control-bits.ts';
+import { CR0, CR4, VMX_NON_ROOT } from '../../../cpu/control-bits.ts';
 import { AC, NT, RF, TF, VM } from '../../../cpu/flags.ts';
 import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT, type SegmentName } from '../../../cpu/layout.ts';
 import { ACCESS_RIGHTS } from '../../../cpu/state.ts';
-import { SUPERVISOR_AC, USER } from '../../../memory/paging.ts';
+import { SUPERVISOR, SUPERVISOR_AC, USER, USER_ALIGNED } from '../../../memory/paging.ts';
 import { TLB_ACCESS_KINDS, TLB_KIND_SPREAD } from '../../../memory/tlb.ts';
 import type { Builder, Test, Value } from '../../builder.ts';
 import { systemFlags } from './flags-word.ts';
@@ -40,7 +40,8 @@ export const deferInNonRoot = (b: Builder): void =>
   deferIf(b, b.compare('eq', b.state(LAYOUT.vmxMode, 4), b.constant(BigInt(VMX_NON_ROOT))));
 
 export function deferUnlessCanonical(b: Builder, address: Value): void {
-  const extended = b.with('shr_s', b.with('shl', address, 16n), 16n);
+  const unused = b.state(LAYOUT.canonicalShift, 8);
+  const extended = b.binary('shr_s', b.binary('shl', address, unused), unused);
   deferIf(b, b.compare('ne', extended, address));
 }
 
@@ -155,11 +156,12 @@ export function dropPrivilegedSegments(b: Builder, cpl: Value): void {
 export function setCpl(b: Builder, cpl: Value): void {
   b.setState(LAYOUT.cpl, 4, cpl);
   const tag = b.state(LAYOUT.tlbTag, 4);
-  const smap = b.with('and', b.state(LAYOUT.cr4, 4), BigInt(CR4.SMAP));
-  const ac = b.with('and', systemFlags(b), BigInt(AC));
-  const overrides = b.and(isSet(b, smap), isSet(b, ac));
-  const supervisor = b.select(overrides, b.constant(BigInt(SUPERVISOR_AC)), b.constant(0n));
-  const kind = b.select(b.compare('eq', cpl, b.constant(3n)), b.constant(BigInt(USER)), supervisor);
+  const ac = isSet(b, b.with('and', systemFlags(b), BigInt(AC)));
+  const whereAc = (control: Value, without: number, withAc: number) =>
+    b.select(b.and(ac, isSet(b, control)), b.constant(BigInt(withAc)), b.constant(BigInt(without)));
+  const supervisor = whereAc(b.with('and', b.state(LAYOUT.cr4, 4), BigInt(CR4.SMAP)), SUPERVISOR, SUPERVISOR_AC);
+  const user = whereAc(b.with('and', b.state(LAYOUT.cr0, 4), BigInt(CR0.AM)), USER, USER_ALIGNED);
+  const kind = b.select(b.compare('eq', cpl, b.constant(3n)), user, supervisor);
   const changed = b.binary('xor', b.with('and', tag, BigInt(TLB_ACCESS_KINDS)), kind);
   b.setState(LAYOUT.tlbTag, 4, b.binary('xor', tag, changed));
   const mix = b.state(LAYOUT.tlbMix, 4);
