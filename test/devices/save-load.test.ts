@@ -1,5 +1,6 @@
 /** Every device, driven into some state, must be the same device after save, JSON, load. */
 import assert from 'node:assert/strict';
+import { AcpiPm } from '../../debug-adapter/engine/devices/acpi-pm.ts';
 import { Cmos } from '../../debug-adapter/engine/devices/cmos.ts';
 import { ConsolePort } from '../../debug-adapter/engine/devices/console-port.ts';
 import type { MappedDevice, PortDevice, TimedDevice } from '../../debug-adapter/engine/devices/device.ts';
@@ -63,6 +64,10 @@ function allDevices() {
   const disk = new CopyOnWriteDisk({ sectors: 64, read: (lba) => new Uint8Array(512).fill(lba) });
   const ide = new IdeChannel('primary', disk, { interrupt: pics.input(14), dma: busMaster.engine(0) });
   const emptyIde = new IdeChannel('secondary', undefined, { interrupt: pics.input(15), dma: busMaster.engine(1) });
+  const acpi = new AcpiPm(TICKS_PER_SECOND, {
+    sci: pics.input(9),
+    sleep: (type) => calls.push(`sleep ${type}`),
+  });
   const mapped: MappedDevice<unknown>[] = [localApic, ioApic, hpet];
   const devices: (PortDevice<unknown> | MappedDevice<unknown>)[] = [
     ...mapped,
@@ -82,6 +87,7 @@ function allDevices() {
     keyboard.commandPort,
     new PciBus(CHIP_SET_FUNCTIONS, lines.reset),
     busMaster,
+    acpi,
     ide,
     ide.controlPort,
     emptyIde,
@@ -96,6 +102,7 @@ function allDevices() {
     hpet,
     localApic,
     ide,
+    acpi,
   ];
   return { devices, timed, uart, keyboard, ide, calls, localApic, setNow: (tick: number) => (now = tick) };
 }
@@ -140,7 +147,9 @@ function exercise(
   return [...seen, ...board.calls.splice(0)];
 }
 
-describe('save and load', () => {
+describe('save and load', function () {
+  this.timeout(20_000);
+
   it('has a unique name and complete registers for each device', () => {
     const { devices } = allDevices();
     assert.equal(new Set(devices.map((device) => device.name)).size, devices.length);

@@ -79,7 +79,7 @@ describe('Linux kernel image', () => {
     assert.deepEqual(entries, [
       [0n, 0x9_fc00n, 1],
       [0x9_fc00n, 0x400n, 2],
-      [0xf_0000n, 0x1_0000n, 2],
+      [0xe_0000n, 0x2_0000n, 2],
       [0x10_0000n, 0xf0_0000n, 1],
     ]);
     assert.ok(

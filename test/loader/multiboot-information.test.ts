@@ -47,7 +47,7 @@ describe('Multiboot information', () => {
     assert.deepEqual(map, [
       [0, 0x9_fc00, 1],
       [0x9_fc00, 0x400, 2],
-      [0xf_0000, 0x1_0000, 2],
+      [0xe_0000, 0x2_0000, 2],
       [MIB, 63 * MIB, 1],
     ]);
   });

@@ -12,6 +12,8 @@ export interface MemoryRange {
 /** End of conventional memory; the extended BIOS data area of 1 KiB follows. */
 export const EXTENDED_BIOS_DATA = 0x9_fc00;
 export const CONVENTIONAL_END = 0xa_0000;
+/** ROM with the ACPI and MP tables, below the firmware's. */
+export const PLATFORM_TABLES = 0xe_0000;
 export const FIRMWARE_ROM = 0xf_0000;
 export const EXTENDED_MEMORY = 0x10_0000;
 /** RAM below 4 GiB ends here at the latest, so that local APIC, I/O APIC and other devices have room. */
@@ -28,7 +30,7 @@ export function memoryMap(memoryBytes: number): readonly MemoryRange[] {
   const map: MemoryRange[] = [
     { base: 0, bytes: EXTENDED_BIOS_DATA, kind: 'usable' },
     { base: EXTENDED_BIOS_DATA, bytes: CONVENTIONAL_END - EXTENDED_BIOS_DATA, kind: 'reserved' },
-    { base: FIRMWARE_ROM, bytes: EXTENDED_MEMORY - FIRMWARE_ROM, kind: 'reserved' },
+    { base: PLATFORM_TABLES, bytes: EXTENDED_MEMORY - PLATFORM_TABLES, kind: 'reserved' },
   ];
   if (low > EXTENDED_MEMORY) map.push({ base: EXTENDED_MEMORY, bytes: low - EXTENDED_MEMORY, kind: 'usable' });
   if (memoryBytes > LOW_RAM_LIMIT) map.push({ base: FOUR_GIB, bytes: memoryBytes - LOW_RAM_LIMIT, kind: 'usable' });

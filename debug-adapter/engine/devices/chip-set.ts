@@ -1,11 +1,12 @@
 /** The PCI functions of the Intel 440FX chip set (82441FX and 82371SB data sheets, configuration registers), as firmware leaves them. */
+import { PIRQ_INTERRUPTS } from '../base/wiring.ts';
 import type { PciFunctionDescription } from './pci.ts';
 
 /** The device that holds ISA bridge and IDE controller. */
 export const PIIX3 = { device: 1, isaBridge: 0, ide: 1 } as const;
 
-/** PIRQA to PIRQD, registers 60h to 63h of the ISA bridge: which ISA interrupt each is routed to; bit 7: none. */
-export const PIRQ_ROUTES = [0x0a, 0x0b, 0x0a, 0x0b] as const;
+/** PIRQA to PIRQD of the ISA bridge: which ISA interrupt each is routed to; bit 7: none. */
+const PIRQ_ROUTES = 0x60;
 
 /** Registers 40h to 43h of the IDE function: timings of both channels; bit 15 of each makes it answer its ports. */
 const IDE_TIMING = 0x40;
@@ -41,7 +42,7 @@ export const CHIP_SET_FUNCTIONS: readonly PciFunctionDescription[] = [
     headerType: 0x80,
     command: 0x0007,
     status: 0x0200,
-    writable: PIRQ_ROUTES.map((value, index) => ({ offset: 0x60 + index, mask: 0x8f, value })),
+    writable: PIRQ_INTERRUPTS.map((value, index) => ({ offset: PIRQ_ROUTES + index, mask: 0x8f, value })),
   },
   {
     device: PIIX3.device,

@@ -2,7 +2,7 @@
 import { MachineStop } from '../cpu/guest-fault.ts';
 import type { AbsentDevices } from '../devices/device.ts';
 import { PAGE_BYTES } from '../memory/physical.ts';
-import { hexAddress } from './hex-address.ts';
+import { hex } from '../loader/file-diagnostic.ts';
 
 /** More places than this are not told about: a program that scans the address space says nothing new. */
 const MOST_TOLD = 100;
@@ -20,9 +20,8 @@ export class AbsentDeviceAccesses {
 
   /** Returns where the access floats; throws `MachineStop` where it must not. */
   port(instruction: 'IN from' | 'OUT to', port: number): void {
-    if (this.policy === 'stop')
-      throw new MachineStop(`${instruction} port ${hexAddress(port)}, where there is no device`);
-    this.tellOnce(port, `${instruction} port ${hexAddress(port)}, where there is no device`);
+    if (this.policy === 'stop') throw new MachineStop(`${instruction} port ${hex(port)}, where there is no device`);
+    this.tellOnce(port, `${instruction} port ${hex(port)}, where there is no device`);
   }
 
   /** As `port`. The address is guest-physical; `machineAddress` is what a stop tells. */
@@ -31,7 +30,7 @@ export class AbsentDeviceAccesses {
     const preposition = access === 'read' ? 'read from' : 'write to';
     this.tellOnce(
       -1 - Math.floor(address / PAGE_BYTES),
-      `${preposition} address ${hexAddress(address)}, where there is neither memory nor a device`,
+      `${preposition} address ${hex(address)}, where there is neither memory nor a device`,
     );
   }
 

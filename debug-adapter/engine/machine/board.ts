@@ -2,6 +2,8 @@
 import { MachineStop } from '../cpu/guest-fault.ts';
 import { HPET_ADDRESS, IO_APIC_ADDRESS } from '../base/memory-map.ts';
 import type { PortBus as CpuPorts } from '../cpu/context.ts';
+import { PM1A_EVENT_PORT, SCI_IRQ, SLEEP_TYPE_S5, TIMER_PIN } from '../base/wiring.ts';
+import { AcpiPm } from '../devices/acpi-pm.ts';
 import { PortBus } from '../devices/bus.ts';
 import { CHIP_SET_FUNCTIONS } from '../devices/chip-set.ts';
 import { Cmos } from '../devices/cmos.ts';
@@ -27,7 +29,6 @@ import { FIRMWARE_CALL_PORT, FIRMWARE_PORT_WRITES } from '../loader/firmware/ima
 import { LocalApics, type ProcessorLines } from './local-apics.ts';
 import type { AbsentDeviceAccesses } from './absent-devices.ts';
 import { placeIde } from './board-ide.ts';
-import { hexAddress } from './hex-address.ts';
 import type { ConsoleSource } from './types.ts';
 
 /** Virtual time: instructions in a second of guest time. One instruction is one tick of every clock on the board. */
@@ -138,11 +139,19 @@ export class Board {
     const pci = new PciBus(CHIP_SET_FUNCTIONS, options.resetRequested);
     place(0xcf8, pci);
     const ide = placeIde({ bus: this.bus, pci, memory: options.dmaMemory, disk: options.disk, irq });
-    this.timed = [pit, cmos, hpet, ...ide.timed];
+    const acpi = new AcpiPm(TICKS_PER_SECOND, {
+      sci: irq(SCI_IRQ),
+      sleep(type) {
+        if (type !== SLEEP_TYPE_S5) throw new MachineStop(`ACPI sleep type ${type}, which no table offers`);
+        options.powerOff(0);
+      },
+    });
+    place(PM1A_EVENT_PORT, acpi);
+    this.timed = [pit, cmos, hpet, acpi, ...ide.timed];
     place(0x8900, new ShutdownPort(() => options.powerOff(0)));
 
     // The other devices neither look at time nor change when something happens next.
-    const timedPorts = new Set<unknown>([pit, systemControlB, cmos, ...ide.timedPorts]);
+    const timedPorts = new Set<unknown>([pit, systemControlB, cmos, acpi, ...ide.timedPorts]);
     const isTimed = (port: number): boolean => timedPorts.has(this.bus.at(port)?.device);
     const accessed = <Result>(port: number, bytes: 1 | 2 | 4, body: () => Result): Result => {
       if (!isTimed(port) && !isTimed(port + bytes - 1)) return body();
@@ -205,9 +214,6 @@ export class Board {
     return next;
   }
 }
-
-/** Which I/O APIC pin the timer's IRQ 0 is wired to; the other ISA interrupts have the pin of their number. */
-const TIMER_PIN = 2;
 
 const both = (first: InterruptLine, second: InterruptLine): InterruptLine => ({
   set(level) {

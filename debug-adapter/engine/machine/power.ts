@@ -12,6 +12,7 @@ import { EmittedLoop } from '../execution/emitted-loop.ts';
 import { Executor, type ExecutorHooks } from '../execution/executor.ts';
 import { declareHostPhysicalMemory, guestRanges } from '../hypervisor/guest-memory-map.ts';
 import { GUEST_BASE } from '../hypervisor/host-layout.ts';
+import { platformTables } from '../loader/acpi/platform.ts';
 import { buildFirmwareImage } from '../loader/firmware/image.ts';
 import { PAGE_BYTES, PhysicalMemory, type MemoryMappedBus } from '../memory/physical.ts';
 import { Tlb } from '../memory/tlb.ts';
@@ -58,7 +59,7 @@ export class Power {
     const map = engineMap(frames);
     const memory = createEngineMemory(map);
     this.physical = new PhysicalMemory(memory, map.pool, frames, (this.guestBase + top) / PAGE_BYTES, UNPLUGGED);
-    this.declareMemory(options.mode, memoryBytes);
+    this.declareMemory(options);
     const tlb = new Tlb(memory, map.tlb);
     this.loop = new EmittedLoop(memory, map, this.physical, tlb);
     this.processors = Array.from(
@@ -179,7 +180,7 @@ export class Power {
   }
 
   /** The guest's memory at `guestBase` and, in mode `vm`, the hypervisor's own below it; then the firmware's ROM. */
-  private declareMemory(mode: MachineMode, memoryBytes: number): void {
+  private declareMemory({ mode, memoryBytes, processors }: PowerOptions): void {
     if (mode === 'vm') declareHostPhysicalMemory(this.physical, memoryBytes);
     else
       for (const { base, bytes, kind } of guestRanges(memoryBytes)) {
@@ -188,6 +189,7 @@ export class Power {
       }
     for (const segment of buildFirmwareImage())
       if (segment.address === FIRMWARE_ROM) this.physical.poke(this.guestBase + segment.address, segment.bytes);
+    for (const { address, bytes } of platformTables(processors)) this.physical.poke(this.guestBase + address, bytes);
   }
 }
 

@@ -253,7 +253,7 @@ describe('INT 15h', () => {
     assert.deepEqual(entries, [
       [0, 0x9_fc00, 1],
       [0x9_fc00, 0x400, 2],
-      [0xf_0000, 0x1_0000, 2],
+      [0xe_0000, 0x2_0000, 2],
       [MIB, 63 * MIB, 1],
     ]);
   });

@@ -5,7 +5,7 @@ import type { Geometry } from './identify.ts';
 export const PARAMETER = { features: 1, count: 2, low: 3, middle: 4, high: 5 } as const;
 
 /** Device register: bit 6 LBA, bit 4 device, bits 3:0 head or LBA bits 27:24. */
-export const DEVICE_LBA = 0x40;
+const DEVICE_LBA = 0x40;
 export const DEVICE_ONE = 0x10;
 
 export interface TaskFileState {
