@@ -105,7 +105,7 @@ function caseOf(instruction: DecodedInstruction, bits: CodeBits): VectorCase {
     form,
     traits,
     memory: memory < 0 ? undefined : memory,
-    immediate: form.operands.at(-1)!.kind === 'immediate' ? instruction.immediateLo & 0xff : 0,
+    immediate: form.operands.at(-1)?.kind === 'immediate' ? instruction.immediateLo & 0xff : 0,
     legacyCode: bits !== 64,
   };
 }

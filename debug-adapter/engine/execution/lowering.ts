@@ -156,9 +156,11 @@ export function lowerVector(view: DataView, record: number, d: DecodedInstructio
   const { form } = EMITTED_VECTORS.get(d.code)!;
   const { first, last, fourth } = sourcesOf(form);
   const offsetOf = (index: number): number => {
-    if (operandKind(d, index) !== OpKind.Register) return LAYOUT.zero;
+    const kind = form.operands.at(index)?.kind;
+    if (kind === undefined || operandKind(d, index) !== OpKind.Register) return LAYOUT.zero;
     const register = operandRegister(d, index);
-    if (form.operands[index].kind === 'general') return registerOffset(register);
+    if (kind === 'general') return registerOffset(register);
+    if (kind === 'mmx') return LAYOUT.x87Registers + 16 * (register - Register.MM0);
     return LAYOUT.vectors + VECTOR_BYTES * vectorNumber(register);
   };
   const slots = { destination: 0, first, last } as const satisfies Record<keyof typeof VECTOR_SLOT, number>;

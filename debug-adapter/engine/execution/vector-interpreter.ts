@@ -2,6 +2,7 @@
 import { CR0, CR4 } from '../cpu/control-bits.ts';
 import { VM } from '../cpu/flags.ts';
 import { LAYOUT } from '../cpu/layout.ts';
+import { ERROR_SUMMARY, TOP_MASK } from '../cpu/x87-state.ts';
 import type { Bytes, Test, Value } from '../instructions/builder.ts';
 import type {
   ExtractOpName,
@@ -13,6 +14,8 @@ import type {
   SplatOpName,
   VectorBuilder,
 } from '../instructions/simd/emitted/vector-builder.ts';
+import { ALL_VALID, MMX_SIGN_EXPONENT } from '../instructions/simd/mmx.ts';
+import { VECTOR_BYTES } from '../instructions/simd/vector.ts';
 import { alignedBytes, sourcesOf, type VectorTraits } from '../instructions/simd/traits.ts';
 import type { VectorForm } from '../instructions/simd/forms.ts';
 import { TLB_ENTRY } from '../memory/tlb.ts';
@@ -62,13 +65,24 @@ export class VectorInterpreter extends InterpreterBuilder implements VectorBuild
     this.imm = which.immediate;
     this.parts = which.form.length === 32 ? 2 : 1;
     this.lastIndex = sourcesOf(which.form).last;
-    this.fromMemory = which.memory === this.lastIndex;
+    this.fromMemory = which.memory !== undefined && which.memory === this.lastIndex;
   }
 
   /** Gives up where the instruction is not plainly available: simd/gates.ts says what it is then. */
   checkGates(): void {
     const f = this.f;
     const { vex } = this.form;
+    if (this.form.mmx) {
+      this.word(LAYOUT.cr0);
+      f.i32(CR0.TS | CR0.EM);
+      f.op('i32_and');
+      this.word(LAYOUT.x87Status);
+      f.i32(ERROR_SUMMARY);
+      f.op('i32_and');
+      f.op('i32_or');
+      f.if(() => this.defer());
+      return;
+    }
     const required = vex ? CR4.OSXSAVE : CR4.OSFXSR;
     this.word(LAYOUT.cr4);
     f.i32(required);
@@ -115,7 +129,9 @@ export class VectorInterpreter extends InterpreterBuilder implements VectorBuild
   }
   private partOf(slot: 0 | 1 | 2, part: number): Lanes {
     this.registerAddress(slot);
-    this.f.simdMemory('v128_load', PART_BYTES * part);
+    // Behind the 64 bits of an MMX register lies what is not part of it.
+    if (this.form.mmx) this.f.simdMemory('v128_load64_zero');
+    else this.f.simdMemory('v128_load', PART_BYTES * part);
     return this.vector();
   }
   first(part: number): Lanes {
@@ -170,6 +186,10 @@ export class VectorInterpreter extends InterpreterBuilder implements VectorBuild
 
   writeLanes(...parts: readonly Lanes[]): void {
     const f = this.f;
+    if (this.form.operands[0].kind === 'mmx' && this.case.memory !== 0) {
+      this.writeMmx(this.laneOf('i64x2_extract_lane', parts[0], 0));
+      return;
+    }
     if (this.case.memory !== 0) {
       parts.forEach((lanes, part) => {
         this.registerAddress(VECTOR_SLOT.destination);
@@ -199,13 +219,42 @@ export class VectorInterpreter extends InterpreterBuilder implements VectorBuild
     const { bytes, memoryBytes } = this.form.operands[0];
     if (this.case.memory !== 0) {
       this.write({ kind: 'register', slot: VECTOR_SLOT.destination, bytes: bytes as Bytes }, value);
-      return;
-    }
-    this.storeToOperand(memoryBytes, (host) => {
-      this.f.get(host);
-      this.f.get(value);
-      this.f.memory(STORE[memoryBytes as Bytes]);
-    });
+    } else
+      this.storeToOperand(memoryBytes, (host) => {
+        this.f.get(host);
+        this.f.get(value);
+        this.f.memory(STORE[memoryBytes as Bytes]);
+      });
+    if (this.form.mmx) this.enterMmx();
+  }
+  /** Sign and exponent become ones, as ../instructions/simd/mmx.ts says. */
+  private writeMmx(value: Value): void {
+    this.registerAddress(VECTOR_SLOT.destination);
+    this.f.get(value);
+    this.f.memory('i64_store');
+    this.registerAddress(VECTOR_SLOT.destination);
+    this.f.i32(MMX_SIGN_EXPONENT);
+    this.f.memory('i32_store', 8);
+    this.enterMmx();
+  }
+  private enterMmx(): void {
+    const f = this.f;
+    f.get(this.cpu);
+    f.i32(ALL_VALID);
+    f.memory('i32_store', LAYOUT.x87Tags);
+    f.get(this.cpu);
+    this.word(LAYOUT.x87Status);
+    f.i32(~TOP_MASK);
+    f.op('i32_and');
+    f.memory('i32_store', LAYOUT.x87Status);
+  }
+  clearRegisters(from: 0 | 16): void {
+    for (let i = 0; i < (this.case.legacyCode ? 8 : 16); i++)
+      for (let at: number = from; at < VECTOR_BYTES; at += PART_BYTES) {
+        this.f.get(this.cpu);
+        this.f.v128(0n, 0n);
+        this.f.simdMemory('v128_store', LAYOUT.vectors + VECTOR_BYTES * i + at);
+      }
   }
 
   /** Linear address of the memory operand, which must be aligned as the form asks. */

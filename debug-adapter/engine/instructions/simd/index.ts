@@ -3,6 +3,7 @@ import type { SystemInstruction } from '../system-instruction.ts';
 import { CONVERSIONS, GENERAL_CONVERSIONS, HALF_CONVERSIONS } from './conversions.ts';
 import { AES, PCLMULQDQ, SHA } from './crypto.ts';
 import { EMITTED_MEANINGS } from './emitted/index.ts';
+import { EMITTED_CLEARING } from './emitted/moves.ts';
 import type { EmittedMeaning } from './emitted/vector-builder.ts';
 import { bind } from './execute.ts';
 import { APPROXIMATIONS, FLOAT, FLOAT_COMPARES, FUSED_MULTIPLY_ADD } from './float.ts';
@@ -38,11 +39,14 @@ interface EmittedVector {
 }
 const emitted = new Map<number, EmittedVector>();
 
-/** One form with its TypeScript meaning, and its emitted one where the mnemonic has one. MMX registers are only TypeScript's. */
+/**
+ * One form with its TypeScript meaning, and its emitted one where the mnemonic has one. Forms with both MMX and XMM registers
+ * are only TypeScript's.
+ */
 function addForm(mnemonic: string, form: VectorForm, meaning: Meaning, traits: VectorTraits): void {
   place(form.code, bind(form, meaning, traits));
   const ours = EMITTED_MEANINGS[mnemonic];
-  if (ours !== undefined && !form.mmx) emitted.set(form.code, { form, traits, meaning: ours });
+  if (ours !== undefined && (!form.mmx || form.length === 8)) emitted.set(form.code, { form, traits, meaning: ours });
 }
 function add(meanings: Meanings, traits: VectorTraits): void {
   for (const [mnemonic, meaning] of Object.entries(meanings))
@@ -136,6 +140,11 @@ place(codeOf('Maskmovdqu_rDI_xmm_xmm'), maskedBytes(false));
 place(codeOf('VEX_Vmaskmovdqu_rDI_xmm_xmm'), maskedBytes(true));
 for (const [name, instruction] of Object.entries({ ...STATE_INSTRUCTIONS, ...SAVE_INSTRUCTIONS }))
   place(codeOf(name), instruction);
+
+for (const [mnemonic, meaning] of Object.entries(EMITTED_CLEARING)) {
+  const code = codeOf(`VEX_V${mnemonic.slice(1)}`);
+  emitted.set(code, { form: { code, vex: true, mnemonic, operands: [], length: 32, mmx: false }, traits: {}, meaning });
+}
 
 /** By iced `Code`. */
 export const SIMD_INSTRUCTIONS: ReadonlyMap<number, SystemInstruction> = table;

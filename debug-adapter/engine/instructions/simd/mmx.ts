@@ -7,16 +7,17 @@ import type { SystemInstruction } from '../system-instruction.ts';
 import { requireMmx } from './gates.ts';
 import type { Vector } from './vector.ts';
 
-const ALL_VALID = 0xff;
+/** Abridged tags: every register is used. */
+export const ALL_VALID = 0xff;
 /** What a write leaves in the sign and exponent. */
-const ONES = 0xffff;
+export const MMX_SIGN_EXPONENT = 0xffff;
 
 export function loadMmx(state: CpuState, register: number, into: Vector): void {
   into.u64.fill(0n);
   into.u64[0] = state.get64(LAYOUT.x87Registers + 16 * (register - Register.MM0));
 }
 export function storeMmx(state: CpuState, register: number, from: Vector): void {
-  setX87Register(state, register - Register.MM0, ONES, from.u64[0]);
+  setX87Register(state, register - Register.MM0, MMX_SIGN_EXPONENT, from.u64[0]);
 }
 /** Every MMX instruction sets TOP to 0 (SDM Vol. 3A, "The MMX State and MMX Register Aliasing" 12.2, table 12-1). */
 function enterWith(state: CpuState, tags: number): void {

@@ -6,12 +6,14 @@ import {
   compute,
   denormal,
   DOUBLES,
+  every,
   Exceptions,
   magnitudeOf,
   notAll,
   signaling,
   SINGLES,
   spread,
+  within,
   type Operation,
   type Precision,
 } from './float-lanes.ts';
@@ -153,7 +155,43 @@ const round: Combine = (b, p, _x, y, exceptions) => {
   return result;
 };
 
+/** RCP and RSQRT as ../float.ts has them, of normal numbers whose result is normal; they know no MXCSR. */
+const approximate =
+  (isPacked: boolean, f: (b: VectorBuilder, y: Lanes) => Lanes): EmittedMeaning =>
+  (b) => {
+    const of = (y: Lanes): Lanes => {
+      const result = f(b, y);
+      const normal = (v: Lanes): Lanes =>
+        within(b, SINGLES, magnitudeOf(b, SINGLES, v), SINGLES.smallestNormal, SINGLES.infinity - 1n);
+      b.deferIf(notAll(b, SINGLES, b.lanes('v128_and', normal(y), normal(result))));
+      return result;
+    };
+    if (isPacked) b.writeLanes(...Array.from({ length: b.parts }, (_, part) => of(b.last(part))));
+    else b.writeLanes(overLow(b, 4, b.first(0), of(spread(b, 4, b.last(0)))));
+  };
+const reciprocal = (b: VectorBuilder, y: Lanes): Lanes => b.lanes('f32x4_div', every(b, SINGLES, ONE), y);
+/** Computed in double precision and rounded once more. */
+const reciprocalRoot = (b: VectorBuilder, y: Lanes): Lanes => {
+  const half = (source: Lanes): Lanes => {
+    const root = b.lanes('f64x2_sqrt', b.lanes('f64x2_promote_low_f32x4', source));
+    return b.lanes('f32x4_demote_f64x2_zero', b.lanes('f64x2_div', every(b, DOUBLES, ONE_DOUBLE), root));
+  };
+  const halves = lanesFrom(8, (lane) => 2 * lane);
+  const upper = b.shuffle(
+    y,
+    y,
+    lanesFrom(8, () => 1),
+  );
+  return b.shuffle(half(y), half(upper), halves);
+};
+const ONE = 0x3f80_0000n;
+const ONE_DOUBLE = 0x3ff0_0000_0000_0000n;
+
 export const EMITTED_FLOAT: EmittedMeanings = {
+  rcpps: approximate(true, reciprocal),
+  rcpss: approximate(false, reciprocal),
+  rsqrtps: approximate(true, reciprocalRoot),
+  rsqrtss: approximate(false, reciprocalRoot),
   ...arithmetic('add'),
   ...arithmetic('sub'),
   ...arithmetic('mul'),

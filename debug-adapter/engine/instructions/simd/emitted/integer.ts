@@ -3,6 +3,7 @@ import type { Value } from '../../builder.ts';
 import {
   bytesFrom,
   lanesFrom,
+  neighbours,
   ofLast,
   ofParts,
   operation,
@@ -30,7 +31,12 @@ const exclusiveOr = operation('v128_xor');
 /** Even lanes of a, then of c; or the odd ones. */
 const everySecond = (bytes: 2 | 4, odd: 0 | 1): number[] => lanesFrom(bytes, (lane) => 2 * lane + odd);
 const horizontal = (op: LanesOpName, bytes: 2 | 4): EmittedMeaning =>
-  ofParts((b, a, c) => b.lanes(op, b.shuffle(a, c, everySecond(bytes, 0)), b.shuffle(a, c, everySecond(bytes, 1))));
+  ofParts((b, a, c) => {
+    const [x, y] = neighbours(b, a, c);
+    return b.lanes(op, b.shuffle(x, y, everySecond(bytes, 0)), b.shuffle(x, y, everySecond(bytes, 1)));
+  });
+/** Both operands' lanes made half as wide. */
+const pack = (op: LanesOpName): EmittedMeaning => ofParts((b, a, c) => b.lanes(op, ...neighbours(b, a, c)));
 
 /** Upper halves of the 32-bit products of 16-bit lanes. */
 const highProducts = (sign: 's' | 'u'): EmittedMeaning =>
@@ -222,10 +228,10 @@ export const EMITTED_INTEGER: EmittedMeanings = {
   phsubw: horizontal('i16x8_sub', 2),
   phsubd: horizontal('i32x4_sub', 4),
   phsubsw: horizontal('i16x8_sub_sat_s', 2),
-  packsswb: operation('i8x16_narrow_i16x8_s'),
-  packuswb: operation('i8x16_narrow_i16x8_u'),
-  packssdw: operation('i16x8_narrow_i32x4_s'),
-  packusdw: operation('i16x8_narrow_i32x4_u'),
+  packsswb: pack('i8x16_narrow_i16x8_s'),
+  packuswb: pack('i8x16_narrow_i16x8_u'),
+  packssdw: pack('i16x8_narrow_i32x4_s'),
+  packusdw: pack('i16x8_narrow_i32x4_u'),
   pmovsxbw: widen('i8x16', 'i16x8', 's'),
   pmovsxbd: widen('i8x16', 'i32x4', 's'),
   pmovsxwd: widen('i16x8', 'i32x4', 's'),

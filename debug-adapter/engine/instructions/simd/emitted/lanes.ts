@@ -42,3 +42,17 @@ export const overLow = (b: VectorBuilder, bytes: number, a: Lanes, c: Lanes): La
     c,
     bytesFrom((i) => (i < bytes ? 16 + i : i)),
   );
+
+/**
+ * What instructions that take neighbours together see: the parts themselves, or for MMX both operands in one, twice, of whose
+ * result the low half counts.
+ */
+export function neighbours(b: VectorBuilder, a: Lanes, c: Lanes): readonly [Lanes, Lanes] {
+  if (!b.form.mmx) return [a, c];
+  const both = b.shuffle(
+    a,
+    c,
+    bytesFrom((i) => (i < 8 ? i : 8 + i)),
+  );
+  return [both, both];
+}

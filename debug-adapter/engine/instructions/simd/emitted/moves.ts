@@ -55,6 +55,7 @@ export const EMITTED_MOVES: EmittedMeanings = {
   movntpd: whole,
   movntdq: whole,
   movntdqa: whole,
+  movntq: whole,
   movups: whole,
   movupd: whole,
   movdqu: whole,
@@ -69,4 +70,10 @@ export const EMITTED_MOVES: EmittedMeanings = {
   movhpd: highHalf,
   movlhps: lowToHigh,
   movhlps: highToLow,
+};
+
+/** Without operands. */
+export const EMITTED_CLEARING: EmittedMeanings = {
+  vzeroupper: (b) => b.clearRegisters(16),
+  vzeroall: (b) => b.clearRegisters(0),
 };

@@ -1,9 +1,11 @@
 /** Lanes moved about: the emitted counterparts of ../shuffles.ts and ../tests.ts. */
 import { auxOfCarryOverflow } from '../../flags.ts';
+import { partBytes } from '../vector.ts';
 import {
   bytesFrom,
   LANE_BYTES,
   lanesFrom,
+  neighbours,
   ofLast,
   ofParts,
   quads,
@@ -21,7 +23,10 @@ const unpack = (bytes: 1 | 2 | 4 | 8, high: boolean): EmittedMeaning =>
     b.shuffle(
       a,
       c,
-      lanesFrom(bytes, (lane) => (lane >> 1) + (high ? 8 / bytes : 0) + (lane & 1) * (16 / bytes)),
+      lanesFrom(
+        bytes,
+        (lane) => (lane >> 1) + (high ? partBytes(b.form.length) / 2 / bytes : 0) + (lane & 1) * (16 / bytes),
+      ),
     ),
   );
 /** Four lanes from lane `first` on, the others copied. */
@@ -38,7 +43,7 @@ const shuffleFour = (bytes: 2 | 4, first: number): EmittedMeaning =>
   );
 /** Bit 7 of an index gives zero, as every index above 15 does in WebAssembly. */
 const shuffleBytes: EmittedMeaning = ofParts((b, a, c) =>
-  b.lanes('i8x16_swizzle', a, b.lanes('v128_and', c, words(b, 0x8f8f_8f8fn))),
+  b.lanes('i8x16_swizzle', a, b.lanes('v128_and', c, words(b, b.form.mmx ? 0x8787_8787n : 0x8f8f_8f8fn))),
 );
 const shuffleSingles: EmittedMeaning = ofParts((b, a, c) =>
   b.shuffle(
@@ -56,6 +61,12 @@ const shuffleDoubles: EmittedMeaning = ofParts((b, a, c, part) =>
 );
 const alignRight: EmittedMeaning = ofParts((b, a, c) => {
   const { imm } = b;
+  if (b.form.mmx)
+    return b.shuffle(
+      neighbours(b, c, a)[0],
+      zeroLanes(b),
+      bytesFrom((i) => Math.min(i + imm, 16)),
+    );
   if (imm >= 32) return zeroLanes(b);
   return imm < 16
     ? b.shuffle(
@@ -100,7 +111,7 @@ const broadcast128: EmittedMeaning = (b) => b.writeLanes(b.last(0), b.last(0));
 const insert =
   (shape: IntegerShape): EmittedMeaning =>
   (b) => {
-    const lane = b.imm & (16 / LANE_BYTES[shape] - 1);
+    const lane = b.imm & (partBytes(b.form.length) / LANE_BYTES[shape] - 1);
     b.writeLanes(b.withLane(`${shape}_replace_lane`, b.first(0), lane, b.lastValue()));
   };
 const EXTRACT = {
@@ -112,7 +123,7 @@ const EXTRACT = {
 const extract =
   (shape: IntegerShape): EmittedMeaning =>
   (b) =>
-    b.writeValue(b.laneOf(EXTRACT[shape], b.last(0), b.imm & (16 / LANE_BYTES[shape] - 1)));
+    b.writeValue(b.laneOf(EXTRACT[shape], b.last(0), b.imm & (partBytes(b.form.length) / LANE_BYTES[shape] - 1)));
 const insertSingle: EmittedMeaning = (b) => {
   const { imm } = b;
   const from = b.fromMemory ? 0 : imm >> 6;
@@ -260,6 +271,7 @@ export const EMITTED_SHUFFLES: EmittedMeanings = {
   unpcklpd: unpack(8, false),
   unpckhpd: unpack(8, true),
   pshufd: shuffleFour(4, 0),
+  pshufw: shuffleFour(2, 0),
   pshuflw: shuffleFour(2, 0),
   pshufhw: shuffleFour(2, 4),
   pshufb: shuffleBytes,

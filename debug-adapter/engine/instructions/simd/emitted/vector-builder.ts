@@ -45,6 +45,9 @@ export interface VectorBuilder extends Builder {
   /** Writes a destination that is a general register, or memory in its place. */
   writeValue(value: Value): void;
 
+  /** Zeros the bytes from `from` on of every vector register that the mode can name. */
+  clearRegisters(from: 0 | 16): void;
+
   /** Given as little-endian halves. */
   constantLanes(low: bigint, high: bigint): Lanes;
   lanes(op: LanesOpName, ...operands: readonly Lanes[]): Lanes;
