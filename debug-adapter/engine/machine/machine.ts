@@ -9,7 +9,8 @@ import type { RegisterName } from '../cpu/registers.ts';
 import type { StartState } from '../cpu/start-state.ts';
 import { CopyOnWriteDisk } from '../devices/ide/disk.ts';
 import type { ExecutorStop } from '../execution/executor.ts';
-import { BOOT_SECTOR_ADDRESS, SECTOR_BYTES } from '../loader/binary.ts';
+import { BOOT_SECTOR_ADDRESS } from '../loader/binary.ts';
+import { BootDisk } from '../loader/firmware/boot-disk.ts';
 import type { FirmwareContext } from '../loader/firmware/context.ts';
 import { buildFirmwareImage } from '../loader/firmware/image.ts';
 import { callFirmware } from '../loader/firmware/services.ts';
@@ -61,6 +62,8 @@ export class HyperstepMachine implements Machine {
   private power: Power;
   private disk: CopyOnWriteDisk | undefined;
   private exitLog = new ExitLog();
+  /** What the firmware boots from. */
+  private bootDisk: BootDisk | undefined;
   private under: GuestUnderHypervisor | undefined;
   private conditions: StopConditions = NO_CONDITIONS;
   /** Found while something was running; `run` returns it at the next boundary. */
@@ -126,14 +129,14 @@ export class HyperstepMachine implements Machine {
     this.found = undefined;
     this.over = undefined;
     const writer = writerOf(power.physical, power.guestBase);
+    this.bootDisk = program.boot.kind === 'boot-sector' ? new BootDisk(program.boot.disk) : undefined;
     if (program.boot.kind === 'boot-sector' || program.boot.kind === 'linux-setup') {
-      for (const segment of buildFirmwareImage()) writer.write(segment.address, segment.bytes);
-      if (program.boot.kind === 'boot-sector')
-        writer.write(BOOT_SECTOR_ADDRESS, program.boot.disk.subarray(0, SECTOR_BYTES));
+      for (const segment of buildFirmwareImage(this.bootDisk?.biosData)) writer.write(segment.address, segment.bytes);
+      if (this.bootDisk) writer.write(BOOT_SECTOR_ADDRESS, this.bootDisk.read(0, 1));
       power.board.initializeByFirmware();
     }
     for (const segment of program.segments) writer.write(segment.address, segment.bytes);
-    const start = prepareStart(program, memoryBytes, writer);
+    const start = prepareStart(program, memoryBytes, writer, this.bootDisk?.drive);
     if (mode === 'vm') this.under = new GuestUnderHypervisor(power, this.options, start);
     else {
       this.under = undefined;
@@ -161,22 +164,26 @@ export class HyperstepMachine implements Machine {
 
   private firmwareCall(): void {
     const { power } = this;
-    const { boot } = this.options.program;
+    const { ports } = power.board;
     const context: FirmwareContext = {
       ...(this.under ? guestAccessOf(this.under.guestAccess) : processorAccess(power.current.state, power.physical)),
+      readPort: (port, bytes) => ports.read(port, bytes),
+      writePort: (port, bytes, value) => ports.write(port, bytes, value),
       get a20() {
         return power.board.systemControlA.a20;
       },
       setA20: (on) => power.board.systemControlA.setA20(on),
       teletype: (byte) => this.options.onConsole(Uint8Array.of(byte), 'firmware'),
     };
-    const disk = boot.kind === 'boot-sector' ? boot.disk : new Uint8Array(0);
-    const result = callFirmware(context, { disk, memoryBytes: this.options.memoryBytes });
+    const result = callFirmware(context, { disk: this.bootDisk, memoryBytes: this.options.memoryBytes });
     switch (result.kind) {
       case 'done':
         return;
       case 'reset':
-        this.end({ kind: 'halted', because: 'the guest jumped to the reset vector' });
+        this.end({ kind: 'halted', because: 'the guest jumped to the reset vector or pressed Ctrl+Alt+Del' });
+        return;
+      case 'halted':
+        this.end({ kind: 'halted', because: result.because });
         return;
       case 'unimplemented':
         throw new MachineStop(result.what);

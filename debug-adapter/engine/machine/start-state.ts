@@ -114,11 +114,16 @@ export interface GuestMemoryWriter {
  * Places what the boot protocol needs besides the program's own segments (Multiboot information, tables of flat 32- and 64-bit
  * programs at the top of memory) and describes the registers.
  */
-export function prepareStart(program: Program, memoryBytes: number, memory: GuestMemoryWriter): StartState {
+export function prepareStart(
+  program: Program,
+  memoryBytes: number,
+  memory: GuestMemoryWriter,
+  bootDrive = 0,
+): StartState {
   const { boot } = program;
   switch (boot.kind) {
     case 'boot-sector':
-      return realMode(BigInt(BOOT_SECTOR_ADDRESS), 0n);
+      return realMode(BigInt(BOOT_SECTOR_ADDRESS), BigInt(bootDrive));
     case 'multiboot': {
       const information = multibootInformation({
         memoryBytes,

@@ -1,5 +1,5 @@
 /** A guest under the built-in hypervisor, as the machine steps it. */
-import { FIRMWARE_CALL_PORT } from '../loader/firmware/image.ts';
+import { FIRMWARE_CALL_PORT } from '../loader/firmware/rom-layout.ts';
 import type { StartState } from '../cpu/start-state.ts';
 import type { CpuState } from '../cpu/state.ts';
 import type { GuestAccess } from '../hypervisor/guest-access.ts';

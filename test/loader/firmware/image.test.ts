@@ -3,12 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { disassemble } from '../../../debug-adapter/engine/isa/disassemble.ts';
-import {
-  FIRMWARE_PORT_WRITES,
-  FIRMWARE_SEGMENT,
-  biosDataAddress,
-  buildFirmwareImage,
-} from '../../../debug-adapter/engine/loader/firmware/image.ts';
+import { biosDataAddress } from '../../../debug-adapter/engine/loader/firmware/bios-data.ts';
+import { FIRMWARE_PORT_WRITES, buildFirmwareImage } from '../../../debug-adapter/engine/loader/firmware/image.ts';
+import { FIRMWARE_SEGMENT } from '../../../debug-adapter/engine/loader/firmware/rom-layout.ts';
 import { assembleWithNasm } from '../../oracles/nasm.ts';
 import { requireTool } from '../../harness/tools.ts';
 import { PicPair } from '../../../debug-adapter/engine/devices/pic-pair.ts';
@@ -48,6 +45,27 @@ const masterHandler = (irq: number) => `
   out 0x20, al
   pop ax
   iret
+`;
+
+const keyboardHandler = masterHandler(1).replace(
+  '.served:',
+  '.served:\n  in al, 0x60\n  push word strict 0x101\n  out 0xb5, al\n  add sp, 2',
+);
+
+const keyboardService = `
+  test ah, 0xef
+  jnz near ${0xd000 + 16 * 0x16}
+.look:
+  cli
+  push ax
+  inc ah
+  pushf
+  call 0xf000:${0xd000 + 16 * 0x16}
+  pop ax
+  jnz near ${0xd000 + 16 * 0x16}
+  sti
+  hlt
+  jmp near .look
 `;
 
 const slaveHandler = (irq: number) => `
@@ -103,7 +121,7 @@ describe('firmware image', () => {
   it('calls the host with the number of each vector that is no hardware interrupt', () => {
     for (let vector = 0; vector < 256; vector++) {
       const hardware = (vector >= 0x08 && vector < 0x10) || (vector >= 0x70 && vector < 0x78);
-      if (hardware || vector === 0x1c || vector === 0x1e) continue;
+      if (hardware || [0x16, 0x1c, 0x1e].includes(vector)) continue;
       const number = vector === 0 ? '0' : `0x${vector.toString(16)}`;
       const [push, ...rest] = listing(handler(vector), 4);
       assert.equal(Number(push!.replace(/push (word )?/, '')), Number(number));
@@ -127,7 +145,9 @@ describe('firmware image', () => {
     const word = (address: number) => view.getUint16(address, true);
     assert.equal(word(0x400), 0x3f8);
     assert.equal(word(0x40e), 0x9fc0);
-    assert.equal(word(0x410), 0x0221);
+    assert.equal(word(0x410), 0x0223);
+    assert.deepEqual([word(0x41a), word(0x41c), word(0x480), word(0x482)], [0x1e, 0x1e, 0x1e, 0x3e]);
+    assert.equal(word(0xb_8000), 0x0720);
     assert.equal(word(0x413), 639);
     assert.equal(memory[0x475], 0);
     assert.equal(biosDataAddress('conventionalKib'), 0x413);
@@ -161,19 +181,19 @@ describe('firmware interrupt handlers', function () {
   it('are what NASM makes of their listings', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'hyperstep-firmware-'));
     try {
-      for (let irq = 0; irq < 16; irq++) {
-        const vector = irq < 8 ? 8 + irq : 0x70 + irq - 8;
-        const source = irq === 0 ? timerHandler : irq < 8 ? masterHandler(irq) : slaveHandler(irq);
-        const file = join(folder, `irq${irq}.asm`);
+      const expectAt = async (title: string, vector: number, source: string) => {
+        const file = join(folder, 'handler.asm');
         await writeFile(file, `bits 16\norg ${handler(vector)}\nhandler:\n${source}`);
         const expected = Buffer.from(await assembleWithNasm(file)).toString('hex');
         const at = ROM + handler(vector);
-        assert.equal(
-          Buffer.from(memory.subarray(at, at + expected.length / 2)).toString('hex'),
-          expected,
-          `IRQ ${irq}`,
-        );
+        assert.equal(Buffer.from(memory.subarray(at, at + expected.length / 2)).toString('hex'), expected, title);
+      };
+      for (let irq = 0; irq < 16; irq++) {
+        const source =
+          irq === 0 ? timerHandler : irq === 1 ? keyboardHandler : irq < 8 ? masterHandler(irq) : slaveHandler(irq);
+        await expectAt(`IRQ ${irq}`, irq < 8 ? 8 + irq : 0x70 + irq - 8, source);
       }
+      await expectAt('INT 16h', 0x16, keyboardService);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

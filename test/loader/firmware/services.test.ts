@@ -1,87 +1,8 @@
 import assert from 'node:assert/strict';
-import type { FirmwareContext, FirmwareRegister } from '../../../debug-adapter/engine/loader/firmware/context.ts';
-import { SERVICES, callFirmware } from '../../../debug-adapter/engine/loader/firmware/services.ts';
-
-const MIB = 1 << 20;
-const SS = 0x2000;
-const SP = 0xfff0;
-
-/** A processor in the middle of a stub: the frame is on the stack, memory is one megabyte and a bit. */
-class FakeMachine implements FirmwareContext {
-  readonly registers: Record<FirmwareRegister, number> = {
-    eax: 0xa5a5_0000,
-    ebx: 0,
-    ecx: 0,
-    edx: 0,
-    esi: 0,
-    edi: 0,
-    ebp: 0,
-    esp: SP,
-  };
-  readonly segments = { ds: 0, es: 0, ss: SS };
-  readonly memory = new Uint8Array(0x11_0000);
-  a20 = false;
-  printed = '';
-
-  register(name: FirmwareRegister) {
-    return this.registers[name];
-  }
-  setRegister(name: FirmwareRegister, value: number) {
-    assert.ok(value >= 0 && value <= 0xffff_ffff && Number.isInteger(value));
-    this.registers[name] = value;
-  }
-  segmentBase(name: 'ds' | 'es' | 'ss') {
-    return this.segments[name] * 16;
-  }
-  loadSegment(name: 'ds' | 'es', selector: number) {
-    this.segments[name] = selector;
-  }
-  readMemory(address: number, bytes: number) {
-    return this.memory.slice(address, address + bytes);
-  }
-  writeMemory(address: number, bytes: Uint8Array) {
-    this.memory.set(bytes, address);
-  }
-  setA20(on: boolean) {
-    this.a20 = on;
-  }
-  teletype(byte: number) {
-    this.printed += String.fromCharCode(byte);
-  }
-
-  /** FLAGS image on the stack. */
-  get carry(): boolean {
-    return (this.memory[SS * 16 + SP + 6]! & 1) !== 0;
-  }
-  get ah(): number {
-    return (this.registers.eax >> 8) & 0xff;
-  }
-}
-
-/** A disk whose every sector is filled with its own number. */
-function disk(sectors: number): Uint8Array {
-  const image = new Uint8Array(sectors * 512);
-  for (let sector = 0; sector < sectors; sector++) image.fill(sector & 0xff, sector * 512, (sector + 1) * 512);
-  return image;
-}
-
-function call(
-  vector: number,
-  ax: number,
-  change: Partial<Record<FirmwareRegister, number>> = {},
-  prepare?: (machine: FakeMachine) => void,
-  sectors = 100,
-) {
-  const machine = new FakeMachine();
-  Object.assign(machine.registers, change);
-  machine.registers.eax = ((machine.registers.eax & 0xffff_0000) | ax) >>> 0;
-  const frame = new DataView(machine.memory.buffer, SS * 16 + SP);
-  // Vector, IP, CS, FLAGS with CF set and IF set.
-  [vector, 0x7c12, 0x0000, 0x0203].forEach((word, index) => frame.setUint16(index * 2, word, true));
-  prepare?.(machine);
-  const result = callFirmware(machine, { disk: disk(sectors), memoryBytes: 64 * MIB });
-  return { machine, result };
-}
+import type { FirmwareRegister } from '../../../debug-adapter/engine/loader/firmware/context.ts';
+import { SERVICES } from '../../../debug-adapter/engine/loader/firmware/services.ts';
+import type { FakeMachine } from './fake-machine.ts';
+import { MIB, again, call, disk } from './fake-machine.ts';
 
 describe('firmware services', () => {
   it('prints with INT 10h, AH=0Eh, and changes no register', () => {
@@ -92,9 +13,10 @@ describe('firmware services', () => {
   });
 
   for (const [vector, ax, what] of [
-    [0x16, 0x0000, 'firmware service INT 16h, AH=00h, called before 0000:7C12'],
-    [0x10, 0x1301, 'firmware service INT 10h, AH=13h, called before 0000:7C12'],
-    [0x13, 0x0301, 'firmware service INT 13h, AH=03h, called before 0000:7C12'],
+    [0x16, 0x2000, 'firmware service INT 16h, AH=20h, called before 0000:7C12'],
+    [0x10, 0x0013, 'firmware service INT 10h, AH=00h, called before 0000:7C12: video mode 13h'],
+    [0x10, 0x1c00, 'firmware service INT 10h, AH=1Ch, called before 0000:7C12'],
+    [0x13, 0x0501, 'firmware service INT 13h, AH=05h, called before 0000:7C12'],
     [0x15, 0x2404, 'firmware service INT 15h, AX=2404h, called before 0000:7C12'],
     [0x19, 0x0000, 'firmware service INT 19h, AH=00h, called before 0000:7C12'],
     [0x0d, 0x0000, 'INT 0Dh (#GP, general protection) at 0000:7C12: the program has set no handler for it'],
@@ -112,7 +34,7 @@ describe('firmware services', () => {
   it('has one row per function', () => {
     const keys = SERVICES.map(({ vector, ah, ax }) => `${vector} ${ah} ${ax}`);
     assert.equal(new Set(keys).size, keys.length);
-    for (const { ah, ax } of SERVICES) assert.notEqual(ah === undefined, ax === undefined);
+    for (const { ah, ax } of SERVICES) assert.ok(ah === undefined || ax === undefined);
   });
 });
 
@@ -122,7 +44,8 @@ describe('INT 13h', () => {
     assert.deepEqual([present.machine.ah, present.machine.carry], [0, false]);
     const absent = call(0x13, 0x0000, { edx: 0x80 });
     assert.deepEqual([absent.machine.ah, absent.machine.carry], [1, true]);
-    assert.equal(absent.machine.memory[0x441], 1, 'status in the BIOS data area');
+    assert.equal(absent.machine.memory[0x474], 1, 'status in the BIOS data area');
+    assert.deepEqual([again(absent.machine, absent.boot, 0x13, 0x0100, { edx: 0x80 }).machine.ah], [1]);
   });
 
   const reads: readonly [title: string, cx: number, dx: number, firstSector: number][] = [
@@ -183,6 +106,52 @@ describe('INT 13h', () => {
     assert.deepEqual([absent.ah, absent.carry, absent.registers.edx], [1, true, 0x0100]);
   });
 
+  it('reads back what it has written, and leaves the image alone', () => {
+    const image = disk(100);
+    const { machine, boot } = call(
+      0x13,
+      0x0302,
+      { ecx: 0x0002, ebx: 0x7e00 },
+      (m) => m.memory.fill(0xee, 0x7e00, 0x8200),
+      image,
+    );
+    assert.deepEqual([machine.ah, machine.carry], [0, false]);
+    assert.ok(image.subarray(512, 1536).every((byte, at) => byte === (at < 512 ? 1 : 2)));
+    again(machine, boot, 0x13, 0x0203, { ecx: 0x0001, ebx: 0x9000 });
+    assert.deepEqual([machine.memory[0x9000], machine.memory[0x9200], machine.memory[0x9400]], [0, 0xee, 0xee]);
+  });
+
+  it('takes a large image with a partition table for a hard disk, drive 80h', () => {
+    const image = disk(20_000);
+    image.fill(0, 0x1be, 0x1fe);
+    [image[0x1be], image[0x1c2]] = [0x80, 0x83];
+    const { machine, boot } = call(0x13, 0x0800, { edx: 0x80 }, undefined, image);
+    const { ecx, edx } = machine.registers;
+    // 19 cylinders of 16 heads with 63 sectors.
+    assert.deepEqual([machine.carry, ecx, edx & 0xffff], [false, (18 << 8) | 63, 0x0f01]);
+    assert.deepEqual([machine.memory[0x475], machine.memory[0x410]! & 1], [1, 0]);
+    again(machine, boot, 0x13, 0x1500, { edx: 0x80 });
+    assert.deepEqual([machine.ah, machine.registers.ecx, machine.registers.edx & 0xffff], [3, 0, 20_000]);
+    machine.segments.ds = 0;
+    again(machine, boot, 0x13, 0x4800, { edx: 0x80, esi: 0x9000 }, (m) => (m.memory[0x9000] = 26));
+    const view = new DataView(machine.memory.buffer, 0x9000);
+    assert.deepEqual(
+      [4, 8, 12, 16].map((at) => view.getUint32(at, true)),
+      [19, 16, 63, 20_000],
+    );
+    assert.equal(again(machine, boot, 0x13, 0x0000, { edx: 0 }).machine.carry, true, 'no floppy');
+  });
+
+  for (const [kib, geometry] of [
+    [360, 0x2709],
+    [720, 0x4f09],
+    [1200, 0x4f0f],
+    [2880, 0x4f24],
+  ] as const)
+    it(`knows a floppy of ${kib} KiB`, () => {
+      assert.equal(call(0x13, 0x0800, { edx: 0 }, undefined, disk(kib * 2)).machine.registers.ecx, geometry);
+    });
+
   it('announces the LBA extensions', () => {
     const { machine } = call(0x13, 0x4100, { ebx: 0x55aa });
     assert.deepEqual([machine.registers.ebx, machine.registers.ecx, machine.ah, machine.carry], [0xaa55, 1, 1, false]);
@@ -220,7 +189,7 @@ describe('INT 13h', () => {
       0x4200,
       { esi: 0x10 },
       (m) => packet(m, 24, 1, 0xffff, 0xffff, 2900n, 0x10_1000n),
-      3000,
+      disk(3000),
     ).machine;
     assert.deepEqual([flat.carry, flat.memory[0x10_1000]], [false, 2900 & 0xff]);
   });
@@ -269,6 +238,36 @@ describe('INT 15h', () => {
     });
   }
 
+  it('tells extended memory in blocks, equipment and conventional memory', () => {
+    const { eax, ebx, ecx, edx } = call(0x15, 0xe801).machine.registers;
+    assert.deepEqual([eax & 0xffff, ebx, ecx, edx], [15 * 1024, 48 * 16, 15 * 1024, 48 * 16]);
+    assert.equal(call(0x11, 0).machine.registers.eax & 0xffff, 0x0223);
+    assert.equal(call(0x12, 0).machine.registers.eax & 0xffff, 639);
+  });
+
+  it('moves a block between the descriptors at ES:SI', () => {
+    const { machine } = call(0x15, 0x8700, { ecx: 2, esi: 0x9000 }, (m) => {
+      m.memory.set([0xff, 0xff, 0x00, 0x00, 0x02, 0x93, 0, 0], 0x9010);
+      m.memory.set([0xff, 0xff, 0x20, 0x10, 0x10, 0x93, 0, 0], 0x9018);
+      m.memory.set([1, 2, 3, 4, 5], 0x2_0000);
+    });
+    assert.deepEqual([machine.ah, machine.carry], [0, false]);
+    assert.deepEqual([...machine.memory.subarray(0x10_1020, 0x10_1025)], [1, 2, 3, 4, 0]);
+  });
+
+  it('has a configuration table and an extended BIOS data area', () => {
+    const table = call(0x15, 0xc000).machine;
+    assert.deepEqual([table.segments.es, table.registers.ebx, table.carry], [0xf000, 0xe6f5, false]);
+    assert.equal(call(0x15, 0xc100).machine.segments.es, 0x9fc0);
+  });
+
+  it('knows that there is no power management, pointing device or EISA', () => {
+    for (const ax of [0x5300, 0xc200, 0xd800, 0xec00]) {
+      const { machine } = call(0x15, ax);
+      assert.deepEqual([machine.ah, machine.carry], [0x86, true]);
+    }
+  });
+
   it('tells extended memory and moves the A20 gate', () => {
     assert.equal(call(0x15, 0x8800).machine.registers.eax & 0xffff, 63 * 1024);
     const on = call(0x15, 0x2401).machine;
@@ -278,6 +277,6 @@ describe('INT 15h', () => {
     const state = call(0x15, 0x2402, {}, (m) => (m.a20 = true)).machine;
     assert.deepEqual([state.registers.eax & 0xffff, state.carry], [1, false]);
     const support = call(0x15, 0x2403).machine;
-    assert.deepEqual([support.registers.ebx, support.ah, support.carry], [2, 0, false]);
+    assert.deepEqual([support.registers.ebx, support.ah, support.carry], [3, 0, false]);
   });
 });

@@ -22,11 +22,17 @@ export class RealModeCode {
   popAx = (): this => this.#emit(0x58);
   pushDs = (): this => this.#emit(0x1e);
   popDs = (): this => this.#emit(0x1f);
+  pushFlags = (): this => this.#emit(0x9c);
   iret = (): this => this.#emit(0xcf);
+  cli = (): this => this.#emit(0xfa);
+  sti = (): this => this.#emit(0xfb);
+  hlt = (): this => this.#emit(0xf4);
   pushWord = (value: number): this => this.#emit(0x68, ...word(value));
   /** ADD SP, imm8 */
   addSp = (bytes: number): this => this.#emit(0x83, 0xc4, bytes);
   movAl = (value: number): this => this.#emit(0xb0, value);
+  incAh = (): this => this.#emit(0xfe, 0xc4);
+  testAh = (mask: number): this => this.#emit(0xf6, 0xc4, mask);
   testAl = (mask: number): this => this.#emit(0xa8, mask);
   outAl = (port: number): this => this.#emit(0xe6, port);
   inAl = (port: number): this => this.#emit(0xe4, port);
@@ -39,8 +45,12 @@ export class RealModeCode {
   movDword = (address: number, value: number): this => this.#emit(0x66, 0xc7, 0x06, ...word(address), ...dword(value));
   /** MOV byte [address], imm8 */
   movByte = (address: number, value: number): this => this.#emit(0xc6, 0x06, ...word(address), value);
+  callFar = (segment: number, offset: number): this => this.#emit(0x9a, ...word(offset), ...word(segment));
   jumpFar = (segment: number, offset: number): this => this.#emit(0xea, ...word(offset), ...word(segment));
   jump = (target: number): this => this.#emit(0xe9, ...word(target - (this.here + 3)));
+
+  /** JNZ rel16 */
+  jumpIfNotZero = (target: number): this => this.#emit(0x0f, 0x85, ...word(target - (this.here + 4)));
 
   /** JNZ over what `skipped` writes. */
   unlessNotZero = (skipped: (code: this) => void): this => this.#jumpOver(0x75, skipped);
