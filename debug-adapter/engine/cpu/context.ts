@@ -100,6 +100,8 @@ export interface Cpu {
   timeStampCounter(): bigint;
   /** RDMSR / WRMSR without intercepts; throw `GuestFault` #GP for a bad value, `MachineStop` for an MSR that is not built. */
   readMsr(index: number): bigint;
+  /** Told of an MSR that is not built: throws `MachineStop`, or returns where #GP(0) is to be raised. */
+  readonly absentMsr: (what: string) => void;
   writeMsr(index: number, value: bigint): void;
   /** PAUSE: the processor only waits, so that others may go on in the meantime. */
   pause(): void;

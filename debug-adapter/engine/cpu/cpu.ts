@@ -44,7 +44,7 @@ import { DebugUnit } from './debug-unit.ts';
 import { deriveMode } from './derive-mode.ts';
 import { deliverEvent } from './events.ts';
 import { ALL_FEATURES, type CpuFeatures } from './features.ts';
-import { AC_FAULT, GP, GuestFault, PF, VmExitTaken } from './guest-fault.ts';
+import { AC_FAULT, GP, GuestFault, MachineStop, PF, VmExitTaken } from './guest-fault.ts';
 import { LAYOUT, type SegmentName } from './layout.ts';
 import { readMsr, writeMsr } from './msrs.ts';
 import * as operands from './operands.ts';
@@ -77,11 +77,17 @@ export interface ProcessorParts {
   readonly ticksPerInstruction: number;
   /** TSC ticks that passed while the processor was halted; none where absent. */
   readonly idleTicks?: () => number;
+  /** As `Cpu.absentMsr`; stops the machine where absent. */
+  readonly absentMsr?: (what: string) => void;
 }
 
 type Bytes = 1 | 2 | 4 | 8;
 
 const ACCESS_KINDS = { read: READ, write: WRITE, execute: EXECUTE } as const;
+
+const stopAtMsr = (what: string): never => {
+  throw new MachineStop(what);
+};
 
 export class Processor implements Cpu {
   readonly state: CpuState;
@@ -97,6 +103,7 @@ export class Processor implements Cpu {
   readonly physicalBits = PHYSICAL_BITS;
   readonly linearBits: number;
   readonly instructionsRetired: () => number;
+  readonly absentMsr: (what: string) => void;
   private readonly tlb: Tlb;
   private readonly view: DataView;
   private readonly interruptController: InterruptController;
@@ -121,6 +128,7 @@ export class Processor implements Cpu {
     this.instructionsRetired = parts.instructionsRetired;
     this.ticksPerInstruction = parts.ticksPerInstruction;
     this.idleTicks = parts.idleTicks ?? (() => 0);
+    this.absentMsr = parts.absentMsr ?? stopAtMsr;
     this.view = new DataView(parts.physical.bytes.buffer);
     this.debug = new DebugUnit(parts.state);
     this.translation = new Translation(parts.state, parts.physical, parts.tlb, PHYSICAL_BITS);

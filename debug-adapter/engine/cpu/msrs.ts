@@ -1,6 +1,7 @@
 /**
  * Model-specific registers as a table: where the value is, what it is at reset, what may be written
- * (SDM Vol. 4, "Architectural MSRs" 2.1). An MSR that is not here stops the machine by its index.
+ * (SDM Vol. 4, "Architectural MSRs" 2.1). An MSR that is not here stops the machine by its
+ * index, or faults where the machine has been told so.
  */
 import { writeEfer } from './control-registers.ts';
 import type { ApicPort, Cpu } from './context.ts';
@@ -214,6 +215,12 @@ const isCapability = (index: number): boolean => index >= 0x480 && index <= 0x49
 const isX2apic = (index: number): boolean => index >= 0x800 && index <= 0x8ff;
 const hex = (index: number): string => `${index.toString(16).toUpperCase()}h`;
 
+/** Stops the machine, or faults as hardware does for "a reserved or unimplemented MSR address" (SDM Vol. 2B, RDMSR). */
+function absent(cpu: Cpu, what: string, index: number): never {
+  cpu.absentMsr(what);
+  return refuse(`MSR ${hex(index)}`, 'this processor does not have it');
+}
+
 export function readMsr(cpu: Cpu, index: number): bigint {
   if (isCapability(index)) {
     const value = cpu.vmx.readCapabilityMsr(index);
@@ -222,7 +229,7 @@ export function readMsr(cpu: Cpu, index: number): bigint {
   if (isX2apic(index))
     return cpu.apic?.readRegister(index) ?? refuse(`MSR ${hex(index)}`, 'no readable x2APIC register in this mode');
   const row = MSRS.get(index);
-  if (row === undefined) throw new MachineStop(`RDMSR of MSR ${hex(index)}`);
+  if (row === undefined) return absent(cpu, `RDMSR of MSR ${hex(index)}`, index);
   return row.read !== undefined ? row.read(cpu) : cpu.state.get64(row.at!);
 }
 
@@ -234,7 +241,7 @@ export function writeMsr(cpu: Cpu, index: number, value: bigint): void {
     return;
   }
   const row = MSRS.get(index);
-  if (row === undefined) throw new MachineStop(`WRMSR of MSR ${hex(index)}, value ${value.toString(16)}h`);
+  if (row === undefined) return absent(cpu, `WRMSR of MSR ${hex(index)}, value ${value.toString(16)}h`, index);
   const { name, write } = row;
   if (typeof write === 'function') {
     write(cpu, value);

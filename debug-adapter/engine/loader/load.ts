@@ -18,8 +18,9 @@ export function detectFormat(bytes: Uint8Array): FileFormat {
   if (isElf(bytes)) return 'elf';
   // A Linux kernel also has a boot signature, and would print that it cannot start from a floppy.
   if (isLinuxImage(bytes)) return 'linux';
-  if (findMultibootHeader(bytes)?.addresses !== undefined) return 'multiboot';
+  // What a boot disk loads may have a Multiboot header of its own: GRUB's core does.
   if (isBootImage(bytes)) return 'boot-image';
+  if (findMultibootHeader(bytes)?.addresses !== undefined) return 'multiboot';
   return 'unknown';
 }
 

@@ -130,7 +130,8 @@ export class HyperstepMachine implements Machine {
     this.over = undefined;
     const writer = writerOf(power.physical, power.guestBase);
     this.bootDisk = program.boot.kind === 'boot-sector' ? new BootDisk(program.boot.disk) : undefined;
-    if (program.boot.kind === 'boot-sector' || program.boot.kind === 'linux-setup') {
+    // Boot loaders leave the firmware as it was: kernels look for its tables, and some go back to real mode and call it.
+    if (program.boot.kind !== 'flat') {
       for (const segment of buildFirmwareImage(this.bootDisk?.biosData)) writer.write(segment.address, segment.bytes);
       if (this.bootDisk) writer.write(BOOT_SECTOR_ADDRESS, this.bootDisk.read(0, 1));
       power.board.initializeByFirmware();
