@@ -1,4 +1,5 @@
 /** A processor without execution: state, memory and the port that VT-x programs against; records what it is asked to do. */
+import assert from 'node:assert/strict';
 import { OpKind } from 'iced-x86';
 import type {
   Cpu,
@@ -130,6 +131,7 @@ export class FakeCpu implements Cpu {
     return this.retired;
   }
   loadSegment(): void {}
+  absentMsr = (what: string): never => assert.fail(what);
   timeStampCounter(): bigint {
     return BigInt(this.retired) * 64n;
   }

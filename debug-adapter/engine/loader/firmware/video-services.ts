@@ -30,6 +30,8 @@ const BACKSPACE = 0x08;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
+const hexByte = (value: number): string => `${value.toString(16).padStart(2, '0').toUpperCase()}h`;
+
 interface Place {
   readonly row: number;
   readonly column: number;
@@ -78,7 +80,7 @@ function cells(count: number, cell: number): Uint8Array {
 /** AH = 00h: sets video mode AL. */
 export function setMode(call: FirmwareCall): void {
   const mode = call.al & ~KEEP_SCREEN;
-  if (!TEXT_80.includes(mode)) throw new FirmwareGap(`video mode ${mode.toString(16).padStart(2, '0').toUpperCase()}h`);
+  if (!TEXT_80.includes(mode)) throw new FirmwareGap(`video mode ${hexByte(mode)}`);
   call.setField('videoMode', mode);
   call.setField('columns', 80);
   call.setField('lastRow', 24);
@@ -253,12 +255,27 @@ export function setBlinking(call: FirmwareCall): void {
   writeAttribute(call, ATTRIBUTE_MODE, (call.lowByte('ebx') & 1) === 0 ? mode & ~MODE_BLINK : mode | MODE_BLINK);
 }
 
-/** AH = 12h, BL = 10h: what the display adapter is: colour, 256 KiB, its switches. */
-export function readConfiguration(call: FirmwareCall): void {
-  const function_ = call.lowByte('ebx');
-  if (function_ !== 0x10) throw new FirmwareGap(`BL=${function_.toString(16).padStart(2, '0').toUpperCase()}h`);
-  call.setLow('ebx', 0x0003);
-  call.setLow('ecx', call.field('videoSwitches') & 0x0f);
+const ADAPTER = { configuration: 0x10, scanLines: 0x30 } as const;
+const SCAN_LINES_400 = 2;
+/** AL of a function of AH = 12h that is there. */
+const SUPPORTED = 0x12;
+
+/**
+ * AH = 12h: BL = 10h tells what the adapter is: colour, 256 KiB, its switches. BL = 30h chooses the scan lines of text modes from
+ * the next mode set on: AL = 2 for 400, which is what they have.
+ */
+export function alternateSelect(call: FirmwareCall): void {
+  const number = call.lowByte('ebx');
+  if (number === ADAPTER.configuration) {
+    call.setLow('ebx', 0x0003);
+    call.setLow('ecx', call.field('videoSwitches') & 0x0f);
+  } else if (number === ADAPTER.scanLines && call.al === SCAN_LINES_400) call.setAl(SUPPORTED);
+  else throw new FirmwareGap(`AL=${hexByte(call.al)}, BL=${hexByte(number)}`);
+}
+
+/** AH = 11h: AL = 04h and 14h load the ROM's 8 x 16 font, which the text screen always has. */
+export function loadFont(call: FirmwareCall): void {
+  if (call.al !== 0x04 && call.al !== 0x14) throw new FirmwareGap(`AL=${hexByte(call.al)}`);
 }
 
 /** AH = 13h: prints CX characters at ES:BP on page BH from DH,DL on; AL bit 1: with attributes between, bit 0: moves the cursor. */
