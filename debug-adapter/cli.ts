@@ -47,7 +47,8 @@ OPTIONS
                          object as in launch.json: '{ "preset": "haswell", "features": { "BMI2": false } }'.
   --absent-devices stop|float
                          What an access does where there is no device. stop: ends the run by name.
-                         float: reads give ones, writes are lost, as real operating systems expect;
+                         float: reads give ones, writes are lost, as real operating systems expect,
+                         and an MSR that is not built raises #GP;
                          the first access to each place is told on standard error. Default: stop.
   --disk FILE            A raw hard disk image. What the guest writes stays in memory.
   --disk-write           Writes it into the file in the end.

@@ -19,7 +19,7 @@ export interface LaunchAttributes {
   readonly processors?: number;
   /**
    * What an access does to a port or address where the machine has no device: `stop` it with a message, or `float`: reads
-   * give ones, writes are lost, and the first access to each place is told. Default `stop`.
+   * give ones, writes are lost, an MSR that is not built raises #GP, and the first access to each place is told. Default `stop`.
    */
   readonly absentDevices?: AbsentDevices;
   /** What a Linux or Multiboot kernel is told: the whole command line of Linux, the words after the file name of Multiboot. */

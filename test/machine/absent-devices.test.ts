@@ -86,4 +86,15 @@ describe('absent devices', () => {
     assert.deepEqual(runToStop(machine), { kind: 'power-off', status: 1 });
     assert.deepEqual([told.length, told.at(-1)], [101, 'more accesses to absent devices follow']);
   });
+
+  it('raise #GP for an MSR that is not built', () => {
+    const { machine, told } = machineOf('bits 32\norg 8000h\n mov ecx, 140h\n rdmsr\n', 'bare', 'float');
+    const stop = runToStop(machine);
+    assert.ok(stop.kind === 'triple-fault');
+    assert.equal(stop.chain[0]?.name, '#GP');
+    assert.deepEqual(told, ['RDMSR of MSR 140h, which is not built: #GP(0)']);
+    const stopped = runToStop(machineOf('bits 32\norg 8000h\n mov ecx, 140h\n rdmsr\n', 'bare', 'stop').machine);
+    assert.ok(stopped.kind === 'unimplemented');
+    assert.equal(stopped.what, 'RDMSR of MSR 140h');
+  });
 });

@@ -1,4 +1,7 @@
-/** Accesses to ports and addresses that nothing answers: they stop the machine by name, or float as on a bus nobody drives. */
+/**
+ * Accesses to ports, addresses and MSRs that nothing answers: they stop the machine by name, or do what hardware does. A bus that
+ * nobody drives floats, an MSR that the processor does not have raises #GP(0).
+ */
 import { MachineStop } from '../cpu/guest-fault.ts';
 import type { AbsentDevices } from '../devices/device.ts';
 import { PAGE_BYTES } from '../memory/physical.ts';
@@ -10,8 +13,8 @@ const MOST_TOLD = 100;
 export class AbsentDeviceAccesses {
   private readonly policy: AbsentDevices;
   private readonly tell: (text: string) => void;
-  /** Ports, and pages as negative numbers, that were told about. */
-  private readonly told = new Set<number>();
+  /** Ports, pages as negative numbers, and MSRs by what was told about them. */
+  private readonly told = new Set<number | string>();
 
   constructor(policy: AbsentDevices, tell: (text: string) => void) {
     this.policy = policy;
@@ -34,7 +37,13 @@ export class AbsentDeviceAccesses {
     );
   }
 
-  private tellOnce(place: number, what: string): void {
+  /** As `port`; `what` names instruction and MSR. */
+  msr(what: string): void {
+    if (this.policy === 'stop') throw new MachineStop(what);
+    this.tellOnce(what, `${what}, which is not built: #GP(0)`);
+  }
+
+  private tellOnce(place: number | string, what: string): void {
     if (this.told.has(place) || this.told.size > MOST_TOLD) return;
     this.told.add(place);
     this.tell(this.told.size > MOST_TOLD ? 'more accesses to absent devices follow' : what);

@@ -98,6 +98,7 @@ export class Power {
       instructionsRetired: () => state.retired,
       ticksPerInstruction: 1,
       idleTicks: () => unit.idleTicks,
+      absentMsr: (what) => this.absent.msr(what),
       // With nobody else to run there is nothing to wait for.
       ...(processors === 1 ? {} : { paused: () => pause(unit) }),
     });
