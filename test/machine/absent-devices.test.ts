@@ -47,7 +47,9 @@ function machineOf(source: string, mode: 'bare' | 'vm', absentDevices: 'stop' | 
   return { machine, told };
 }
 
-describe('absent devices', () => {
+describe('absent devices', function () {
+  this.timeout(20_000);
+
   for (const mode of ['bare', 'vm'] as const) {
     it(`read as ones and lose what is written, told once for each place, mode ${mode}`, () => {
       const { machine, told } = machineOf(PROBES, mode, 'float');

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { runToStop, startCode } from './guest.ts';
 
-describe('ACPI in a machine', () => {
+describe('ACPI in a machine', function () {
+  this.timeout(20_000);
+
   for (const mode of ['bare', 'vm'] as const) {
     it(`has its tables in ROM, mode ${mode}`, () => {
       const guest = startCode(32, 'mov dword [0xe0000], 0\nmov eax, [0xe0000]\nxor eax, "RSD "\nout 0xf4, eax', mode);
