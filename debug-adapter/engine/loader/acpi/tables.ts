@@ -111,7 +111,7 @@ const fixedDescription = (dsdt: number, facs: number): Uint8Array =>
     table.dword(112, FADT_FLAGS);
     table.address(116, 'io', 8, RESET_PORT);
     table.byte(128, RESET_VALUE);
-    table.qword(132, facs);
+    // The 64-bit pointer to the FACS stays 0: the 32-bit one reaches it, and kernels would take it for a second one.
     table.qword(140, dsdt);
     table.address(148, 'io', 32, PM1A_EVENT_PORT);
     table.address(172, 'io', 16, PM1A_CONTROL_PORT);
