@@ -25,7 +25,7 @@ const STATE_WIDTHS: Partial<Record<LayoutName, number>> = {
   gpr: 16 * 8,
   segments: SEGMENT_NAMES.length * SEGMENT_BYTES,
   pdpte: 4 * 8,
-  msrStorage: 64 * 8,
+  msrStorage: 72 * 8,
   x87Registers: 8 * 16,
   vectors: 16 * 32,
   straddle: STRADDLE_BYTES,

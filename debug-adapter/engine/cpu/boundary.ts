@@ -8,6 +8,7 @@ import {
   BLOCKING_BY_MOV_SS,
   BLOCKING_BY_NMI,
   BLOCKING_BY_STI,
+  DEBUGCTL,
   DR6_BS,
   DR6_BT,
   PENDING_ENABLED_BREAKPOINT,
@@ -19,24 +20,9 @@ import { IF, RF, TF } from './flags.ts';
 import { DB, GP, GuestFault, NMI } from './guest-fault.ts';
 import { LAYOUT } from './layout.ts';
 import { initializeProcessor } from './reset.ts';
+import { BOUNDARY } from './boundary-bits.ts';
 import type { CpuState } from './state.ts';
 import { virtualInterruptDue } from './virtual-8086.ts';
-
-/** Bits of LAYOUT.boundary. */
-export const BOUNDARY = {
-  /** RFLAGS.TF was set when the instruction now completing began: a single-step trap follows it. */
-  stepArmed: 1 << 0,
-  /** RFLAGS.RF was set when the instruction now completing began: it ends with it. */
-  resumeArmed: 1 << 1,
-  /** An NMI has been signalled and not delivered. */
-  nmiPending: 1 << 2,
-  /** Iterations of a repeated string instruction have been done and others follow. */
-  repeating: 1 << 3,
-  /** INIT has been signalled and not taken. */
-  initPending: 1 << 4,
-  /** A start-up IPI has been signalled and not taken; its vector is the byte at `SIPI_VECTOR_BIT`. */
-  sipiPending: 1 << 5,
-} as const;
 
 const SIPI_VECTOR_BIT = 8;
 const SIPI_BITS = BOUNDARY.sipiPending | (0xff << SIPI_VECTOR_BIT);
@@ -74,12 +60,12 @@ export function startBlocking(state: CpuState, retired: number, by: 'STI' | 'MOV
   state.setNumber(LAYOUT.blockingUntil, retired + 2);
 }
 
+/** What spans one boundary only. */
+const SPANNING = BOUNDARY.stepArmed | BOUNDARY.resumeArmed | BOUNDARY.repeating | BOUNDARY.branched;
+
 /** An event about to be delivered ends the life of everything that spans one boundary. */
 export function clearBoundary(state: CpuState): void {
-  state.set32(
-    LAYOUT.boundary,
-    state.get32(LAYOUT.boundary) & ~(BOUNDARY.stepArmed | BOUNDARY.resumeArmed | BOUNDARY.repeating),
-  );
+  state.set32(LAYOUT.boundary, state.get32(LAYOUT.boundary) & ~SPANNING);
 }
 
 export function pendingBoundary(cpu: Cpu, controller: InterruptController): Exclude<BoundaryResult, 'exited'> {
@@ -178,7 +164,7 @@ export const resumes = (state: CpuState): boolean => (state.get32(LAYOUT.boundar
 function completeArmed(state: CpuState, retired: number): void {
   if (retired === state.getNumber(LAYOUT.armedAt)) return;
   const bits = state.get32(LAYOUT.boundary);
-  if ((bits & BOUNDARY.stepArmed) !== 0) pend(state, DR6_BS);
+  if ((bits & BOUNDARY.stepArmed) !== 0 && stepsBehind(state, bits)) pend(state, DR6_BS);
   if ((bits & BOUNDARY.resumeArmed) !== 0) state.systemFlags &= ~RF;
   clearBoundary(state);
 }
@@ -189,9 +175,24 @@ function completeArmed(state: CpuState, retired: number): void {
  */
 export function completeIteration(state: CpuState): void {
   const bits = state.get32(LAYOUT.boundary);
-  if ((bits & BOUNDARY.stepArmed) !== 0) pend(state, DR6_BS);
+  if ((bits & BOUNDARY.stepArmed) !== 0 && stepsBehind(state, bits)) pend(state, DR6_BS);
   state.set32(LAYOUT.boundary, (bits & ~BOUNDARY.stepArmed) | BOUNDARY.repeating);
   state.setNumber(LAYOUT.armedAt, state.retired);
+}
+
+/** With IA32_DEBUGCTL.BTF only branches are single-stepped (SDM Vol. 3B, "Single-Stepping on Branches" 17.4.3). */
+const stepsBehind = (state: CpuState, bits: number): boolean =>
+  (state.low(LAYOUT.debugctl) & DEBUGCTL.BTF) === 0 || (bits & BOUNDARY.branched) !== 0;
+
+/**
+ * SYSCALL and SYSRET look at RFLAGS.TF as they leave it: a trap follows SYSRET at once where it sets TF, and none follows SYSCALL
+ * where IA32_FMASK clears it.
+ */
+export function stepByNewFlags(cpu: Cpu): void {
+  const { state } = cpu;
+  const others = state.get32(LAYOUT.boundary) & ~BOUNDARY.stepArmed;
+  state.set32(LAYOUT.boundary, (state.systemFlags & TF) !== 0 ? others | BOUNDARY.stepArmed : others);
+  state.setNumber(LAYOUT.armedAt, cpu.instructionsRetired());
 }
 
 const isRepeating = (state: CpuState, retired: number): boolean =>

@@ -178,6 +178,8 @@ export type InterceptedInstruction =
         | 'wbinvd'
         | 'getsec'
         | 'xsetbv'
+        | 'xsaves'
+        | 'xrstors'
         | 'rdtsc'
         | 'rdtscp'
         | 'rdpmc'

@@ -57,6 +57,9 @@ export const VMX_OFF = 0;
 export const VMX_ROOT = 1;
 export const VMX_NON_ROOT = 2;
 
+/** IA32_DEBUGCTL (SDM Vol. 4, "Architectural MSRs" 2.1). */
+export const DEBUGCTL = { LBR: 1 << 0, BTF: 1 << 1, TR: 1 << 6 } as const;
+
 /** DR6: bits that read as ones, and the causes (SDM Vol. 3B, "Debug Status Register (DR6)" 17.2.3). */
 export const DR6_FIXED = 0xffff_0ff0;
 /** B0 to B3. */

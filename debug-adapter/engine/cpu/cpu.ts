@@ -16,8 +16,8 @@ import {
 } from '../memory/paging.ts';
 import { PAGE_BYTES, type PhysicalMemory } from '../memory/physical.ts';
 import type { Tlb } from '../memory/tlb.ts';
+import { BOUNDARY } from './boundary-bits.ts';
 import {
-  BOUNDARY,
   expireBlocking,
   instructionBreakpoint,
   pendingBoundary,

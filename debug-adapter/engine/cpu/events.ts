@@ -4,7 +4,15 @@
  */
 import { clearBoundary, dropHits } from './boundary.ts';
 import type { Cpu, DeliveredEvent, FaultRecord } from './context.ts';
-import { BLOCKING_BY_MOV_SS, BLOCKING_BY_NMI, BLOCKING_BY_STI, DR7_GD, VMX_NON_ROOT } from './control-bits.ts';
+import {
+  BLOCKING_BY_MOV_SS,
+  BLOCKING_BY_NMI,
+  BLOCKING_BY_STI,
+  DEBUGCTL,
+  DR7_GD,
+  VMX_NON_ROOT,
+} from './control-bits.ts';
+import { eventBranched, tracesBranches } from './branch-records.ts';
 import { debugStatus } from './debug-unit.ts';
 import { deliverThroughTable } from './gates.ts';
 import { DB, DE, DOUBLE_FAULT, GP, GuestFault, NP, PF, SS_FAULT, TS, VE, vectorName } from './guest-fault.ts';
@@ -75,8 +83,10 @@ export function deliverEvent(
     commitFaultRegisters(cpu, current, asking === 'injected' && current === first);
     if (nonRoot) cpu.intercepts.vectoring(current);
     let fault: GuestFault;
+    const from = state.rip;
     try {
       deliverThroughTable(cpu, current);
+      if (tracesBranches(state)) eventBranched(state, from);
       if (nonRoot) cpu.intercepts.vectoring(undefined);
       endBlocking(cpu, current);
       return;
@@ -127,6 +137,8 @@ function commitFaultRegisters(cpu: Cpu, event: DeliveredEvent, injected: boolean
     state.set64(LAYOUT.dr6, debugStatus(state.get64(LAYOUT.dr6), state.low(LAYOUT.pendingDebug)));
     state.set64(LAYOUT.dr7, state.get64(LAYOUT.dr7) & ~BigInt(DR7_GD));
     state.set64(LAYOUT.pendingDebug, 0n);
+    // SDM Vol. 3B, 17.4.1 and 17.4.3: before the handler runs.
+    state.set32(LAYOUT.debugctl, state.low(LAYOUT.debugctl) & ~(DEBUGCTL.LBR | DEBUGCTL.BTF | DEBUGCTL.TR));
   }
 }
 

@@ -53,6 +53,8 @@ export const FEATURES = {
   SSSE3: { word: '1.ecx', bit: 9, iced: ['SSSE3'], needs: ['SSE3'] },
   FMA: { word: '1.ecx', bit: 12, iced: ['FMA'], needs: ['AVX'] },
   CMPXCHG16B: { word: '1.ecx', bit: 13, iced: ['CMPXCHG16B'], needs: ['CX8'] },
+  /** IA32_PERF_CAPABILITIES, and with it the last-branch records. */
+  PDCM: { word: '1.ecx', bit: 15 },
   PCID: { word: '1.ecx', bit: 17, cr4: CR4.PCIDE },
   'SSE4.1': { word: '1.ecx', bit: 19, iced: ['SSE4_1'], needs: ['SSSE3'] },
   'SSE4.2': { word: '1.ecx', bit: 20, iced: ['SSE4_2'], needs: ['SSE4.1'] },
@@ -94,7 +96,7 @@ export const FEATURES = {
   XSAVEOPT: { word: 'd1.eax', bit: 0, iced: ['XSAVEOPT'], needs: ['XSAVE'] },
   XSAVEC: { word: 'd1.eax', bit: 1, iced: ['XSAVEC'], needs: ['XSAVE'] },
   XGETBV1: { word: 'd1.eax', bit: 2, needs: ['XSAVE'] },
-  XSAVES: { word: 'd1.eax', bit: 3, iced: ['XSAVES'], needs: ['XSAVE'], built: false },
+  XSAVES: { word: 'd1.eax', bit: 3, iced: ['XSAVES'], needs: ['XSAVEC'] },
 
   LAHF64: { word: '80000001.ecx', bit: 0 },
   LZCNT: { word: '80000001.ecx', bit: 5, iced: ['LZCNT'] },
@@ -140,7 +142,19 @@ const MINIMAL: readonly FeatureName[] = [
 const BASELINE: readonly FeatureName[] = [...MINIMAL, 'FPU', 'MMX', 'FXSR', 'SSE', 'SSE2'];
 const HASWELL: readonly FeatureName[] = [
   ...BASELINE,
-  ...(['SSE3', 'PCLMULQDQ', 'MONITOR', 'SSSE3', 'FMA', 'CMPXCHG16B', 'PCID', 'SSE4.1', 'SSE4.2', 'MOVBE'] as const),
+  ...([
+    'SSE3',
+    'PCLMULQDQ',
+    'MONITOR',
+    'SSSE3',
+    'FMA',
+    'CMPXCHG16B',
+    'PDCM',
+    'PCID',
+    'SSE4.1',
+    'SSE4.2',
+    'MOVBE',
+  ] as const),
   ...(['POPCNT', 'AESNI', 'XSAVE', 'XSAVEOPT', 'AVX', 'F16C', 'RDRAND', 'FSGSBASE', 'TSC_ADJUST', 'BMI1'] as const),
   ...(['AVX2', 'SMEP', 'BMI2', 'ERMS', 'LAHF64', 'LZCNT', '1GB-pages', 'invariantTsc'] as const),
   ...(['x2APIC', 'TSC-Deadline'] as const),

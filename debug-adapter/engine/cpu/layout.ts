@@ -144,7 +144,7 @@ export const LAYOUT = {
   armedAt: 984,
   /** State of the generator behind RDRAND and RDSEED, never zero. q */
   random: 1000,
-  /** MSRs without a place of their own (MTRRs, TSC and microcode bookkeeping): slots of cpu/msrs.ts. 64 * q */
+  /** MSRs without a place of their own (MTRRs, TSC and microcode bookkeeping): slots of cpu/msrs.ts and cpu/branch-records.ts. 72 * q */
   msrStorage: 1024,
 
   /** R0..R7 of the x87 FPU by physical number, 16 bytes each: significand (where MMX registers live), then sign and exponent. */

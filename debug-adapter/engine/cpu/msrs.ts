@@ -3,9 +3,20 @@
  * (SDM Vol. 4, "Architectural MSRs" 2.1). An MSR that is not here stops the machine by its
  * index, or faults where the machine has been told so.
  */
+import {
+  BRANCH_FROM_AT,
+  BRANCH_RECORDS,
+  BRANCH_SELECT_AT,
+  BRANCH_TO_AT,
+  BRANCH_TOP_AT,
+  debugctlBits,
+  LBR_FORMAT,
+  LBR_SELECT_BITS,
+} from './branch-records.ts';
 import { writeEfer } from './control-registers.ts';
 import type { ApicPort, Cpu } from './context.ts';
 import { VMX_OFF } from './control-bits.ts';
+import type { FeatureName } from './features.ts';
 import { GP, MachineStop, raise } from './guest-fault.ts';
 import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from './layout.ts';
 import { isCanonical } from './modes.ts';
@@ -15,6 +26,8 @@ export interface MsrRow {
   /** Offset in the processor state; absent where `read` computes the value. */
   readonly at?: number;
   readonly reset?: bigint;
+  /** Without the feature the MSR does not exist: #GP(0). */
+  readonly needs?: FeatureName;
   readonly read?: (cpu: Cpu) => bigint;
   /**
    * `none`: read-only, #GP(0). A mask: bits that may be set, others #GP(0). `canonical`, `physical`: an address.
@@ -89,6 +102,14 @@ const fixedMtrrs = FIXED_MTRRS.map(([index, suffix], position): [number, MsrRow]
   return [index, { name, at, write: store(at, check, name) }];
 });
 
+const branchRecords = Array.from({ length: BRANCH_RECORDS }, (_, index): [number, MsrRow][] => [
+  [
+    0x680 + index,
+    { name: `MSR_LASTBRANCH_${index}_FROM_IP`, at: BRANCH_FROM_AT + 8 * index, needs: 'PDCM', write: 'any' },
+  ],
+  [0x6c0 + index, { name: `MSR_LASTBRANCH_${index}_TO_IP`, at: BRANCH_TO_AT + 8 * index, needs: 'PDCM', write: 'any' }],
+]).flat();
+
 const constant = (name: string, value: bigint): MsrRow => ({ name, read: () => value, write: 'none' });
 
 export const MSRS: ReadonlyMap<number, MsrRow> = new Map<number, MsrRow>([
@@ -122,6 +143,12 @@ export const MSRS: ReadonlyMap<number, MsrRow> = new Map<number, MsrRow>([
   // Fast strings on; the rest of the processor it describes has no such switches.
   [0x1a0, { name: 'IA32_MISC_ENABLE', at: LAYOUT.miscEnable, reset: 1n, write: writeMiscEnable }],
   [0x1d9, { name: 'IA32_DEBUGCTL', at: LAYOUT.debugctl, write: writeDebugctl }],
+  [0x1c8, { name: 'MSR_LBR_SELECT', at: BRANCH_SELECT_AT, needs: 'PDCM', write: LBR_SELECT_BITS }],
+  [0x1c9, { name: 'MSR_LASTBRANCH_TOS', at: BRANCH_TOP_AT, needs: 'PDCM', write: BigInt(BRANCH_RECORDS - 1) }],
+  [0x345, { ...constant('IA32_PERF_CAPABILITIES', LBR_FORMAT), needs: 'PDCM' }],
+  // No supervisor state component exists here.
+  [0xda0, { name: 'IA32_XSS', read: () => 0n, needs: 'XSAVES', write: writeXss }],
+  ...branchRecords,
   ...variableMtrrs,
   ...fixedMtrrs,
   [0x277, { name: 'IA32_PAT', at: LAYOUT.pat, reset: PAT_RESET, write: store(LAYOUT.pat, checkPat, 'IA32_PAT') }],
@@ -205,9 +232,12 @@ function writeMiscEnable(cpu: Cpu, value: bigint): void {
   cpu.state.set64(LAYOUT.miscEnable, value);
 }
 
+function writeXss(_cpu: Cpu, value: bigint): void {
+  if (value !== 0n) refuse('IA32_XSS', 'reserved bits');
+}
+
 function writeDebugctl(cpu: Cpu, value: bigint): void {
-  if ((value & ~0x1_ffdfn) !== 0n) refuse('IA32_DEBUGCTL', 'reserved bits');
-  if (value !== 0n) throw new MachineStop('WRMSR IA32_DEBUGCTL: branch tracing');
+  if ((value & ~debugctlBits(cpu.features)) !== 0n) refuse('IA32_DEBUGCTL', 'reserved bits');
   cpu.state.set64(LAYOUT.debugctl, value);
 }
 
@@ -221,6 +251,10 @@ function absent(cpu: Cpu, what: string, index: number): never {
   return refuse(`MSR ${hex(index)}`, 'this processor does not have it');
 }
 
+function requireFeature(cpu: Cpu, { name, needs }: MsrRow): void {
+  if (needs !== undefined && !cpu.features.has(needs)) refuse(name, `the processor has no ${needs}`);
+}
+
 export function readMsr(cpu: Cpu, index: number): bigint {
   if (isCapability(index)) {
     const value = cpu.vmx.readCapabilityMsr(index);
@@ -230,6 +264,7 @@ export function readMsr(cpu: Cpu, index: number): bigint {
     return cpu.apic?.readRegister(index) ?? refuse(`MSR ${hex(index)}`, 'no readable x2APIC register in this mode');
   const row = MSRS.get(index);
   if (row === undefined) return absent(cpu, `RDMSR of MSR ${hex(index)}`, index);
+  requireFeature(cpu, row);
   return row.read !== undefined ? row.read(cpu) : cpu.state.get64(row.at!);
 }
 
@@ -242,6 +277,7 @@ export function writeMsr(cpu: Cpu, index: number, value: bigint): void {
   }
   const row = MSRS.get(index);
   if (row === undefined) return absent(cpu, `WRMSR of MSR ${hex(index)}, value ${value.toString(16)}h`, index);
+  requireFeature(cpu, row);
   const { name, write } = row;
   if (typeof write === 'function') {
     write(cpu, value);

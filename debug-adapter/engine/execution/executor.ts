@@ -2,6 +2,7 @@
  * Runs one processor: enters the emitted loop, and does in between what the loop cannot: fetch and decode, slow memory
  * accesses, instructions written in TypeScript, delivery of faults. Time and devices belong to the machine around it.
  */
+import { branchCompleted, tracesBranches } from '../cpu/branch-records.ts';
 import { completeIteration, dropHits, resumes } from '../cpu/boundary.ts';
 import type { Processor } from '../cpu/cpu.ts';
 import { GP, GuestFault, MachineStop, type Nowhere, SS_FAULT, UD, VmExitTaken } from '../cpu/guest-fault.ts';
@@ -59,6 +60,11 @@ export interface ExecutorHooks {
 
 /** REP iterations that one `run` may take beyond its budget, so that a long string instruction cannot keep it. */
 const REPEAT_FUEL = 1_000_000;
+
+interface Decoded {
+  readonly instruction: DecodedInstruction;
+  readonly crossing: Crossing | undefined;
+}
 
 export class Executor implements LoopUser {
   /** Instructions of the last `run` that were not used. */
@@ -148,10 +154,11 @@ export class Executor implements LoopUser {
       const state = this.state;
       if (state.get32(LAYOUT.activity) !== ACTIVITY.active) return { kind: 'inactive' };
       const slice =
-        this.alone || state.get32(LAYOUT.attention) !== 0 || resumes(state)
+        this.alone || state.get32(LAYOUT.attention) !== 0 || resumes(state) || tracesBranches(state)
           ? 1
           : Math.min(this.left, this.hooks.untilNextEvent());
       const before = this.left;
+      const completed = tracesBranches(state) ? this.traceBranch() : undefined;
       const rest = repeating === state.rip && !this.alone && state.get32(LAYOUT.attention) === 0;
       let outcome = rest ? this.finishRepeat() : this.enter(slice);
       if (outcome !== OUTCOME.MISS) this.alone = false;
@@ -171,11 +178,32 @@ export class Executor implements LoopUser {
       // Neither fetching the instruction under a breakpoint nor an iteration of it is executing it.
       if (this.left !== before) ignore = false;
       repeating = outcome === OUTCOME.BUDGET && this.left === before ? state.rip : undefined;
+      if (outcome !== OUTCOME.SYSTEM) completed?.();
       // What comes behind the last instruction asked for is not this run's business, not even that it cannot be fetched.
       if (outcome === OUTCOME.MISS && this.left <= 0) continue;
       const settled = this.settle(outcome);
+      if (outcome === OUTCOME.SYSTEM) completed?.();
       if (settled) return settled;
     }
+  }
+
+  /** Looks at the instruction at RIP before it runs; the result is to be called once it may have completed. */
+  private traceBranch(): (() => void) | undefined {
+    const { state } = this;
+    let decoded: Decoded;
+    try {
+      decoded = this.decodeAt(state.linearRip);
+    } catch (error) {
+      if (!isForGuest(error)) throw error;
+      // What cannot be fetched does not branch.
+      return undefined;
+    }
+    const { code, length } = decoded.instruction;
+    const [from, retired] = [state.rip, state.retired];
+    const behind = BigInt.asUintN(state.codeBits, from + BigInt(length));
+    return () => {
+      if (state.retired !== retired) branchCompleted(state, code, from, behind);
+    };
   }
 
   /** Runs the loop and charges what it used. Iterations of REP cost fuel only: a step is a whole instruction. */
@@ -303,18 +331,9 @@ export class Executor implements LoopUser {
     const frame = this.physical.frameAt(host);
     // Often only the translation was missing.
     if (this.cache.has(frame, inPage, bits)) return;
-    const available = PAGE_BYTES - inPage;
     const { features } = this.cpu;
-    let instruction = decode(this.physical.bytes, host, available, 0n, bits, features.decoderOptions);
-    let crossing: Crossing | undefined;
-    if (instruction.noMoreBytes && available < MAX_INSTRUCTION_BYTES) {
-      const next = this.hostOfCode(linear + BigInt(available));
-      this.scratch.set(this.physical.bytes.subarray(host, host + available));
-      const more = MAX_INSTRUCTION_BYTES - available;
-      this.scratch.set(this.physical.bytes.subarray(next, next + more), available);
-      instruction = decode(this.scratch, 0, MAX_INSTRUCTION_BYTES, 0n, bits, features.decoderOptions);
-      crossing = { frame: this.physical.frameAt(next), host: next & -PAGE_BYTES };
-    }
+    const { instruction: decoded, crossing } = this.decodeAt(linear);
+    let instruction = decoded;
     // SDM Vol. 2A, "Vector Extension Prefix" 2.3.1: there its bytes are LES or LDS of a register.
     if (isRealStyle(state) && isVectorEncoded(instruction.code))
       throw new GuestFault(UD, undefined, 'VEX prefixes do not exist in real-address and virtual-8086 mode');
@@ -324,6 +343,24 @@ export class Executor implements LoopUser {
     const record = this.cache.add(frame, inPage, bits, instruction, crossing);
     const place = this.loop.late.knownHandlerOf(instruction, bits);
     if (place !== undefined) this.cache.setLateHandler(record, place);
+  }
+
+  /** The instruction whose bytes are at a linear address, and where its second page is if it has one. */
+  private decodeAt(linear: bigint): Decoded {
+    const bits = this.state.codeBits;
+    const host = this.hostOfCode(linear);
+    const available = PAGE_BYTES - (host & (PAGE_BYTES - 1));
+    const { decoderOptions } = this.cpu.features;
+    const instruction = decode(this.physical.bytes, host, available, 0n, bits, decoderOptions);
+    if (!instruction.noMoreBytes || available >= MAX_INSTRUCTION_BYTES) return { instruction, crossing: undefined };
+    const next = this.hostOfCode(linear + BigInt(available));
+    this.scratch.set(this.physical.bytes.subarray(host, host + available));
+    const more = MAX_INSTRUCTION_BYTES - available;
+    this.scratch.set(this.physical.bytes.subarray(next, next + more), available);
+    return {
+      instruction: decode(this.scratch, 0, MAX_INSTRUCTION_BYTES, 0n, bits, decoderOptions),
+      crossing: { frame: this.physical.frameAt(next), host: next & -PAGE_BYTES },
+    };
   }
 
   /** Engine memory offset of a byte at the current privilege, or -1 where there is no memory; throws faults. */

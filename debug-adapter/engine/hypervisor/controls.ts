@@ -100,6 +100,7 @@ export function wantedControls(
       'unrestrictedGuest',
       'enableRdtscp',
       'enableInvpcid',
+      'enableXsaves',
       ...when(exiting.wbinvd, 'wbinvdExiting'),
     ],
     exit1: [

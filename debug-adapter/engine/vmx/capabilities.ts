@@ -3,6 +3,7 @@
  * checks all derive from the set of built controls, so nothing is advertised that is not built.
  * SDM Vol. 3D, "VMX Capability Reporting Facility", appendix A.
  */
+import { debugctlBits } from '../cpu/branch-records.ts';
 import { linearBitsOf, PHYSICAL_BITS } from '../cpu/cpuid.ts';
 import { ALL_FEATURES, type CpuFeatures } from '../cpu/features.ts';
 import { EPT_FEATURES } from '../memory/ept.ts';
@@ -43,6 +44,7 @@ export const BUILT_CONTROLS: ReadonlySet<ControlKey> = new Set<ControlKey>([
   'rdrandExiting',
   'enableInvpcid',
   'rdseedExiting',
+  'enableXsaves',
   'exitSaveDebugControls',
   'hostAddressSpaceSize',
   'acknowledgeInterruptOnExit',
@@ -90,7 +92,7 @@ export const processorFacts = (features: CpuFeatures): ProcessorFacts => ({
   linearBits: linearBitsOf(features),
   cr4Bits: BigInt(features.cr4Bits),
   eferBits: BigInt(features.eferBits),
-  debugctlBits: 0n, // neither branch records nor single-stepping on branches are built
+  debugctlBits: debugctlBits(features),
 });
 /** The processor with everything that this engine simulates. */
 export const PROCESSOR_FACTS: ProcessorFacts = processorFacts(ALL_FEATURES);

@@ -65,6 +65,11 @@ export class VmxIntercepts implements Intercepts {
       case 'getsec':
       case 'xsetbv':
         return this.exit(what.kind, instruction);
+      case 'xsaves':
+      case 'xrstors':
+        // No bit of IA32_XSS exists that the XSS-exiting bitmap could name.
+        if (!vmx.on('enableXsaves')) throw new GuestFault(UD, undefined, 'without "enable XSAVES/XRSTORS"');
+        return;
       case 'rsm':
         return; // outside SMM it is #UD, which the processor raises
       case 'hlt':

@@ -111,7 +111,7 @@ const COMMIT_FAULT = step(
   'An exit for #PF leaves CR2, one for #DB leaves DR6 and DR7.GD to the hypervisor.',
   {
     registers: ['CR2', 'DR6'],
-    vmcs: ['GUEST_DR7'],
+    vmcs: ['GUEST_DR7', 'GUEST_IA32_DEBUGCTL'],
   },
 );
 const REFLECT = step(
@@ -154,6 +154,7 @@ export const handleException: ExitHandler = function* (hypervisor, exit) {
     else {
       cpu.state.set64(LAYOUT.dr6, debugStatus(cpu.state.get64(LAYOUT.dr6), Number(exit.qualification)));
       guest.writeLow('GUEST_DR7', guest.low('GUEST_DR7') & ~DR7_GD);
+      guest.write('GUEST_IA32_DEBUGCTL', 0n);
     }
   }
   yield REFLECT;

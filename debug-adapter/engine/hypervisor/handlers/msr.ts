@@ -1,6 +1,7 @@
 /** RDMSR and WRMSR. Some MSRs are fields of the VMCS while the guest does not run, others are still in the processor. */
+import { debugctlBits } from '../../cpu/branch-records.ts';
 import { CR0, EFER } from '../../cpu/control-bits.ts';
-import { GP, GuestFault, MachineStop } from '../../cpu/guest-fault.ts';
+import { GP, GuestFault } from '../../cpu/guest-fault.ts';
 import { isCanonical } from '../../cpu/modes.ts';
 import { patIsValid } from '../../vmx/checks/host.ts';
 import type { VmcsFieldKey } from '../../vmx/types.ts';
@@ -39,13 +40,8 @@ const writeEfer: FieldWrite = (hypervisor, field, value) => {
   return 'written';
 };
 
-/** Bits of IA32_DEBUGCTL that exist; none of them is built, as on the processor itself. */
-const DEBUGCTL_BITS = 0x1_ffdfn;
-const writeDebugctl: FieldWrite = (hypervisor, field, value) => {
-  if ((value & ~DEBUGCTL_BITS) !== 0n) return 'refused';
-  if (value !== 0n) throw new MachineStop('WRMSR IA32_DEBUGCTL: branch tracing');
-  return written(hypervisor, field, value);
-};
+const writeDebugctl: FieldWrite = (hypervisor, field, value) =>
+  (value & ~debugctlBits(hypervisor.cpu.features)) !== 0n ? 'refused' : written(hypervisor, field, value);
 
 /** An MSR whose guest value is a field of the guest-state area. */
 interface FieldMsr {

@@ -147,6 +147,19 @@ const xsave =
     if (kind === 'compacted') cpu.writeLinear(follow(cpu, linear, XSAVE_HEADER_AT + 8), 8, COMPACTED | BigInt(wanted));
   };
 
+/**
+ * XSAVES and XRSTORS: XSAVEC and XRSTOR of a compacted area at CPL 0. IA32_XSS has no bits here, so that no supervisor state and
+ * no VM exit comes with them (SDM Vol. 1, "Operation of XSAVES" 13.11).
+ */
+const supervisor =
+  (kind: 'xsaves' | 'xrstors', meaning: SystemInstruction): SystemInstruction =>
+  (cpu, instruction) => {
+    requireXsave(cpu);
+    if (isNonRoot(cpu.state)) cpu.intercepts.instruction({ kind }, instruction);
+    if (cpu.state.cpl !== 0) raise(GP, 0, 'privileged instruction above CPL 0');
+    meaning(cpu, instruction);
+  };
+
 /** What the header says is there; #GP(0) where it says what cannot be. */
 function presentComponents(cpu: Cpu): {
   readonly present: number;
@@ -172,7 +185,7 @@ function presentComponents(cpu: Cpu): {
 }
 
 const xrstor =
-  (wide: boolean): SystemInstruction =>
+  (wide: boolean, format: 'either' | 'compacted' = 'either'): SystemInstruction =>
   (cpu, instruction) => {
     requireXsave(cpu);
     requireAvailable(cpu, CR0.TS);
@@ -181,6 +194,7 @@ const xrstor =
     const linear = operand(cpu, instruction, areaBytes(0), 64, 'read');
     read(cpu, linear, 0, AVX_AT);
     const { present, components, compacted } = presentComponents(cpu);
+    if (format === 'compacted' && !compacted) raise(GP, 0, 'XSAVE header: not the compacted format');
     const loaded = wanted & present;
     cpu.linearOperand(instruction, compacted ? compactedBytes(components) : areaBytes(wanted), 'read');
     if ((loaded & COMPONENT.avx) !== 0) read(cpu, linear, AVX_AT, AVX_AT + AVX_BYTES);
@@ -232,6 +246,10 @@ export const SAVE_INSTRUCTIONS: Readonly<Record<string, SystemInstruction>> = {
   Xsavec64_mem: xsave('compacted', true),
   Xrstor_mem: xrstor(false),
   Xrstor64_mem: xrstor(true),
+  Xsaves_mem: supervisor('xsaves', xsave('compacted', false)),
+  Xsaves64_mem: supervisor('xsaves', xsave('compacted', true)),
+  Xrstors_mem: supervisor('xrstors', xrstor(false, 'compacted')),
+  Xrstors64_mem: supervisor('xrstors', xrstor(true, 'compacted')),
   Xgetbv: xgetbv,
   Xsetbv: xsetbv,
 };

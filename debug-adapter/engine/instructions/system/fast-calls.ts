@@ -1,5 +1,6 @@
 /** SYSCALL, SYSRET, SYSENTER, SYSEXIT (SDM Vol. 2B; Vol. 3A, "Fast System Calls" 5.8.7 and 5.8.8). */
 import { Code } from 'iced-x86';
+import { stepByNewFlags } from '../../cpu/boundary.ts';
 import type { Cpu } from '../../cpu/context.ts';
 import { EFER } from '../../cpu/control-bits.ts';
 import { ID, AC, ARITHMETIC_FLAGS, DF, IF, IOPL, NT, RF, TF, VIF, VIP, VM } from '../../cpu/flags.ts';
@@ -46,6 +47,7 @@ const syscall: SystemInstruction = (cpu) => {
   loadFlat(cpu, 'SS', selector + 8, FLAT_RIGHTS.data);
   cpu.setNextRip(state.get64(LAYOUT.lstar));
   cpu.modeChanged();
+  stepByNewFlags(cpu);
 };
 
 export const SYSRET_FLAGS = ARITHMETIC_FLAGS | TF | IF | DF | IOPL | NT | AC | VIF | VIP | ID;
@@ -69,6 +71,7 @@ const sysret =
     loadFlat(cpu, 'SS', (selector + 8) | 3, FLAT_RIGHTS.userData);
     cpu.setNextRip(bits === 64 ? target : target & 0xffff_ffffn);
     cpu.modeChanged();
+    stepByNewFlags(cpu);
   };
 
 /** Selector base for SYSENTER and SYSEXIT; #GP(0) where the MSR was never set. */

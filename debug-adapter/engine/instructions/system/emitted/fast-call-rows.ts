@@ -1,6 +1,6 @@
 /** SYSCALL, SYSRET, SYSENTER and SYSEXIT in 64-bit mode, to and from 64-bit code. */
 import { EFER } from '../../../cpu/control-bits.ts';
-import { IF, TF } from '../../../cpu/flags.ts';
+import { IF, TF, VIF, VIP } from '../../../cpu/flags.ts';
 import { LAYOUT } from '../../../cpu/layout.ts';
 import { RCX, RDX, RSP, type Builder, type EmittedRow, type Value } from '../../builder.ts';
 import { FLAT_RIGHTS, SYSRET_FLAGS } from '../fast-calls.ts';
@@ -54,7 +54,7 @@ const sysret: EmittedRow['meaning'] = (b) => {
   const target = b.register(RCX, 8);
   deferUnlessCanonical(b, target);
   const flags = b.with('and', b.register(R11, 8), BigInt(SYSRET_FLAGS));
-  deferIf(b, isSet(b, b.with('and', flags, BigInt(TF))));
+  deferIf(b, isSet(b, b.with('and', flags, BigInt(TF | VIF | VIP))));
   const before = systemFlags(b);
   const selector = b.with('shr_u', b.state(LAYOUT.star, 8), 48n);
   setFlagsWord(b, flags);

@@ -112,7 +112,7 @@ const iret: EmittedRow['meaning'] = (b) => {
   requireQuiet64(b);
   const place = b.placeAt(b.register(RSP, 8), FRAME_BYTES, 'read', 'current');
   const [offset, selectorQuad, wanted, pointer, stackQuad] = [0, 8, 16, 24, 32].map((at) => b.load(place, 8, at));
-  deferIf(b, isSet(b, b.with('and', wanted, BigInt(TF | NT | RF | VM))));
+  deferIf(b, isSet(b, b.with('and', wanted, BigInt(TF | NT | RF | VM | VIF | VIP))));
   deferUnlessCanonical(b, offset);
   const selector = b.truncate(selectorQuad, 2);
   const code = readDescriptor(b, selector);

@@ -23,7 +23,7 @@ export const no = (b: Builder): Test => b.isZero(b.constant(1n));
 
 /**
  * Hands the instruction over unless this is 64-bit mode in which nothing waits for the end of an instruction or looks at its
- * beginning: traps, RF, a nested task, blocked interrupts.
+ * beginning: traps, RF, a nested task, blocked interrupts, records of branches.
  */
 export function requireQuiet64(b: Builder): void {
   deferUnlessEqual(b, b.state(LAYOUT.codeBits, 4), 64n);
@@ -33,6 +33,7 @@ export function requireQuiet64(b: Builder): void {
     b.state(LAYOUT.boundary, 4),
     b.state(LAYOUT.interruptibility, 4),
     b.state(LAYOUT.pendingDebug, 8),
+    b.state(LAYOUT.debugctl, 8),
   ].reduce((sum, each) => b.binary('or', sum, each));
   deferIf(b, isSet(b, waiting));
 }
