@@ -2,6 +2,7 @@
 import { benchSuite } from './bench.ts';
 import { capturedSuite } from './captured.ts';
 import { hostSuite } from './host.ts';
+import { randomSuite } from './random.ts';
 import type { Suite } from './suite.ts';
 
-export const SUITES: readonly Suite[] = [capturedSuite, hostSuite, benchSuite];
+export const SUITES: readonly Suite[] = [capturedSuite, hostSuite, randomSuite, benchSuite];

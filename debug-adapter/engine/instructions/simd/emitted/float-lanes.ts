@@ -173,7 +173,8 @@ export function compute(
       const divides = op === 'div' ? isZero(y) : zero;
       const infiniteOperand = either(b, infinite(sizeX), infinite(sizeY));
       exceptions.raise(MXCSR.IE, invalid);
-      exceptions.raise(MXCSR.OE, b.lanes('v128_andnot', tooLarge, either(b, infiniteOperand, divides)));
+      // What overflows is inexact, also where the proof below is content with infinity on both sides.
+      exceptions.raise(MXCSR.OE | MXCSR.PE, b.lanes('v128_andnot', tooLarge, either(b, infiniteOperand, divides)));
       if (op === 'div')
         exceptions.raise(MXCSR.ZE, b.lanes('v128_andnot', b.lanes('v128_and', tooLarge, divides), infiniteOperand));
       const first = b.lanes('v128_bitselect', x, y, nanX);
