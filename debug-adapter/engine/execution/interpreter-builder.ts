@@ -1,5 +1,5 @@
 /** The `Builder` of the interpreter: operands come from the decoded record, registers live in memory. */
-import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from '../cpu/layout.ts';
+import { CPU_STATE_BYTES, LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from '../cpu/layout.ts';
 import { GP, SS_FAULT } from '../cpu/guest-fault.ts';
 import type { Builder, Bytes, Operand, Place, Test, Value } from '../instructions/builder.ts';
 import { RBP, RCX, RDI, RSI, RSP } from '../instructions/builder.ts';
@@ -49,6 +49,7 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   protected readonly exits: Exits;
   protected readonly slow: SlowCalls;
   protected readonly tlbBase: number;
+  private readonly linears = new Map<Place, Value>();
 
   /** @param routines of the module; none where absent */
   constructor(
@@ -217,11 +218,38 @@ export class InterpreterBuilder extends FlagBuilder implements Builder {
   placeAt(linear: Value, bytes: number, access: 'read' | 'write', privilege: 'current' | 'system'): Place {
     const f = this.f;
     const host = this.temp(I32);
+    const missing = (then: () => void): void => {
+      f.get(host);
+      f.op('i32_eqz');
+      f.if(then);
+    };
     this.fast(linear, bytes, access === 'read' ? TLB_ENTRY.read : TLB_ENTRY.write, host, privilege);
-    f.get(host);
-    f.op('i32_eqz');
-    f.if(() => this.defer());
+    missing(() => {
+      if (privilege === 'current') {
+        f.get(this.cpu);
+        f.get(linear);
+        f.i32(bytes);
+        f.call(access === 'read' ? this.slow.straddleRead : this.slow.straddleWrite);
+        f.set(host);
+        missing(() => this.defer());
+      } else this.defer();
+    });
+    this.linears.set(host as Place, linear);
     return host as Place;
+  }
+  commit(place: Place): void {
+    const f = this.f;
+    // Where the bytes lie in two pages they were put together in the processor state.
+    f.get(place);
+    f.get(this.cpu);
+    f.op('i32_sub');
+    f.i32(CPU_STATE_BYTES);
+    f.op('i32_lt_u');
+    f.if(() => {
+      f.get(this.cpu);
+      f.get(this.linears.get(place)!);
+      f.call(this.slow.straddleCommit);
+    });
   }
   load(place: Place, bytes: Bytes, displacement = 0): Value {
     this.f.get(place);

@@ -121,14 +121,15 @@ export interface Builder extends Computation {
   displaceMemory(extra: Value): void;
 
   /**
-   * Where the bytes of the memory operand are in the engine's memory, for `load` and `store`. Where they are not in one page that
-   * the TLB answers for, the instruction is handed to its TypeScript implementation, as by `defer`.
+   * Where the bytes of the memory operand are in the engine's memory, for `load` and `store`; after stores `commit` follows. Where
+   * the TLB does not answer for all of them, the instruction is handed to its TypeScript implementation, as by `defer`.
    */
   place(bytes: number, access: 'read' | 'write'): Place;
-  /** As `place` for a linear address; `system`: as an access that the processor makes itself, whatever the CPL. */
+  /** As `place` for a linear address; `system`: as an access that the processor makes itself, whatever the CPL, within one page. */
   placeAt(linear: Value, bytes: number, access: 'read' | 'write', privilege: 'current' | 'system'): Place;
   load(place: Place, bytes: Bytes, displacement?: number): Value;
   store(place: Place, bytes: Bytes, value: Value, displacement?: number): void;
+  commit(place: Place): void;
 
   /** A part of the processor state by its offset in LAYOUT, `displacement` bytes behind it. */
   state(at: number, bytes: Bytes, displacement?: Value): Value;

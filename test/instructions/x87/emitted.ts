@@ -16,7 +16,9 @@ import { CODE, CODE_OFFSET, DATA, DEFAULT_SEGMENTS, type Outcome, type Setup } f
 import { Rig } from '../rig.ts';
 import type { After, Case } from './host.ts';
 
-const OPERAND_AT = DATA.at + 0x100;
+/** In one page, or in two. */
+const OPERANDS_AT = [DATA.at + 0x1000 - 7, DATA.at + 0x1000 - 1, DATA.at + 0x100];
+const operandAt = ({ operand }: Case): number => OPERANDS_AT[Math.min(Number(operand & 7n), 2)]!;
 const OPERAND_BYTES = 16;
 const RCX = 1;
 const RSI = 6;
@@ -30,7 +32,7 @@ interface Everything {
 
 function setupOf(test: Case, code: Uint8Array, bits: 32 | 64): Setup {
   const gpr = Array.from({ length: 16 }, () => 0n);
-  gpr[RSI] = BigInt(OPERAND_AT);
+  gpr[RSI] = BigInt(operandAt(test));
   gpr[RCX] = bits === 64 ? test.rcx : BigInt.asUintN(32, test.rcx);
   const operand = Array.from({ length: OPERAND_BYTES }, (_, i) => Number((test.operand >> BigInt(8 * i)) & 0xffn));
   return {
@@ -40,7 +42,7 @@ function setupOf(test: Case, code: Uint8Array, bits: 32 | 64): Setup {
     gpr,
     flags: test.flags,
     segments: DEFAULT_SEGMENTS[bits],
-    cells: new Map(operand.map((byte, i) => [OPERAND_AT + i, byte])),
+    cells: new Map(operand.map((byte, i) => [operandAt(test) + i, byte])),
   };
 }
 
@@ -103,7 +105,7 @@ export class EmittedMachine {
     const { memory, flags, gpr } = this.rig.outcome(setup, undefined);
     let operand = 0n;
     for (let i = OPERAND_BYTES - 1; i >= 0; i--)
-      operand = (operand << 8n) | BigInt(memory.get(OPERAND_AT + i) ?? setup.cells.get(OPERAND_AT + i)!);
+      operand = (operand << 8n) | BigInt(memory.get(operandAt(test) + i) ?? setup.cells.get(operandAt(test) + i)!);
     return {
       control: state.get32(LAYOUT.x87Control),
       status: state.get32(LAYOUT.x87Status),

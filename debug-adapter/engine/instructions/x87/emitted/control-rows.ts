@@ -38,8 +38,10 @@ const storeWord =
   (word: (b: Parameters<EmittedRow['meaning']>[0]) => Value): EmittedRow['meaning'] =>
   (b, [target]) => {
     requireFpu(b);
-    if (target.kind === 'memory') b.store(b.place(2, 'write'), 2, word(b));
-    else b.setRegister(RAX, 2, word(b));
+    if (target.kind !== 'memory') return b.setRegister(RAX, 2, word(b));
+    const at = b.place(2, 'write');
+    b.store(at, 2, word(b));
+    b.commit(at);
   };
 
 const clearExceptions: EmittedRow['meaning'] = (b) => {

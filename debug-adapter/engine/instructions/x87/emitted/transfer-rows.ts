@@ -105,6 +105,7 @@ const store =
     const [bits, status] = b.call(routine, [significand, signExponent, controlWord(b)]);
     b.if(b.compare('lt_s', status, b.constant(0n)), () => b.defer());
     b.store(at, bytes, bits);
+    b.commit(at);
     endWithPops(fpu, pops, statusWith(fpu, status));
     notePointers(b, 'memory');
   };
@@ -116,6 +117,7 @@ const storeExtended: EmittedRow['meaning'] = (b) => {
   const { significand, signExponent } = numberAt(fpu, from);
   b.store(at, 8, significand);
   b.store(at, 2, signExponent, EXPONENT_AT);
+  b.commit(at);
   endWithPops(fpu, 1, statusWith(fpu));
   notePointers(b, 'memory');
 };
