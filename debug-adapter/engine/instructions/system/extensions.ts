@@ -1,13 +1,15 @@
 /** RDRAND RDSEED RDPID, MONITOR MWAIT, cache line write-backs, and the opcodes that are NOPs until a feature gives them a meaning. */
-import { Code } from 'iced-x86';
+import { Code, Register } from 'iced-x86';
 import type { Cpu } from '../../cpu/context.ts';
 import { ARITHMETIC_FLAGS, CF } from '../../cpu/flags.ts';
 import { GP, raise } from '../../cpu/guest-fault.ts';
 import { LAYOUT } from '../../cpu/layout.ts';
+import { linearAddress, segmentName } from '../../cpu/operands.ts';
 import { codeByName } from '../../isa/codes.ts';
 import type { SystemInstruction } from '../system-instruction.ts';
 import { forms, intercept, nothing, undefinedOpcode, type Form } from './forms.ts';
 
+const RAX = 0;
 const RCX = 1;
 const MASK_64 = 0xffff_ffff_ffff_ffffn;
 
@@ -36,13 +38,21 @@ const readProcessorId =
   (cpu, instruction) =>
     cpu.writeOperand(instruction, 0, bytes, cpu.state.get64(LAYOUT.tscAux));
 
-/** Reads its byte, so that faults appear; nothing need be armed, as MWAIT never waits (SDM Vol. 2B, "MONITOR"). */
-const monitor: SystemInstruction = (cpu, instruction) => {
-  if (cpu.state.cpl !== 0) undefinedOpcode('MONITOR above CPL 0');
-  intercept(cpu, { kind: 'monitor' }, instruction);
-  if (cpu.state.gpr32(RCX) !== 0) raise(GP, 0, 'MONITOR with extensions in ECX');
-  cpu.readOperand(instruction, 0, 1);
-};
+/**
+ * Reads its byte at DS:rAX, so that faults appear; nothing need be armed, as MWAIT never waits (SDM Vol. 2B, "MONITOR—Set Up
+ * Monitor Address"). The address is no operand that the decoder knows of.
+ */
+const monitor =
+  (addressBytes: 2 | 4 | 8): SystemInstruction =>
+  (cpu, instruction) => {
+    const { state } = cpu;
+    if (state.cpl !== 0) undefinedOpcode('MONITOR above CPL 0');
+    intercept(cpu, { kind: 'monitor' }, instruction);
+    if (state.gpr32(RCX) !== 0) raise(GP, 0, 'MONITOR with extensions in ECX');
+    const { segmentPrefix } = instruction;
+    const segment = segmentPrefix === Register.None ? 'DS' : segmentName(segmentPrefix);
+    cpu.readLinear(linearAddress(state, segment, BigInt.asUintN(8 * addressBytes, state.gpr(RAX)), 1, 'read'), 1);
+  };
 
 /** Waits no longer than PAUSE does, which is one of the ways in which a processor may leave the wait (SDM Vol. 2B, "MWAIT—Monitor Wait"). */
 const mwait: SystemInstruction = (cpu, instruction) => {
@@ -81,7 +91,9 @@ export const EXTENSIONS: readonly Form[] = [
   [Code.Rdseed_r64, random('rdseed', 8)],
   [Code.Rdpid_r32, readProcessorId(4)],
   [Code.Rdpid_r64, readProcessorId(8)],
-  ...forms([Code.Monitorw, Code.Monitord, Code.Monitorq], monitor),
+  [Code.Monitorw, monitor(2)],
+  [Code.Monitord, monitor(4)],
+  [Code.Monitorq, monitor(8)],
   [Code.Mwait, mwait],
   ...forms([Code.Clflush_m8, Code.Clflushopt_m8, Code.Clwb_m8], touchLine),
   [Code.Bswap_r16, swapWord],
