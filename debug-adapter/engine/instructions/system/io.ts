@@ -119,6 +119,9 @@ function stringStep(cpu: Cpu, instruction: DecodedInstruction, direction: 'in' |
   setIndex(cpu, register, size, offset + BigInt(step));
 }
 
+/** Iterations at a time: whoever runs the machine must be able to pause it, and a count may have 64 bits. */
+const MOST_ITERATIONS = 16_384;
+
 const string =
   (direction: 'in' | 'out', bytes: PortBytes): SystemInstruction =>
   (cpu, instruction) => {
@@ -128,17 +131,16 @@ const string =
       return;
     }
     const size = instruction.addressSize;
-    for (;;) {
+    for (let iterations = 0; iterations < MOST_ITERATIONS; iterations++) {
       const count = indexOf(cpu, RCX, size);
       if (count === 0n) return;
       stringStep(cpu, instruction, direction, bytes);
       setIndex(cpu, RCX, size, count - 1n);
       if (count === 1n) return;
       // A device may have something to say (an interrupt, the end of the machine): the rest follows when it has been heard.
-      if (state.get32(LAYOUT.attention) === 0) continue;
-      cpu.setNextRip(state.rip);
-      return;
+      if (state.get32(LAYOUT.attention) !== 0) break;
     }
+    cpu.setNextRip(state.rip);
   };
 
 export const IO_INSTRUCTIONS: readonly Form[] = [
