@@ -116,6 +116,16 @@ describe('a program on a chosen CPU', () => {
     assert.equal(stop.kind === 'exception' && stop.fault.vector, 6);
   });
 
+  const UNBUILT = [
+    ['db 0fh, 1, 0cfh', 'instruction ENCLS (CPUID feature SGX1)', [0x0f, 0x01, 0xcf]],
+    ['db 0fh, 1, 0d5h', 'instruction XEND (CPUID feature RTM)', [0x0f, 0x01, 0xd5]],
+  ] as const;
+  for (const [source, what, bytes] of UNBUILT)
+    it(`stops at what nobody built by name, feature, bytes and address: ${what}`, () => {
+      const { stop } = run(source, {});
+      assert.deepEqual(stop, { kind: 'unimplemented', what, bytes: Uint8Array.from(bytes), linear: 0x7c00n });
+    });
+
   it('gets #UD from VEX in real-address mode', () => {
     const { stop } = run('andn eax, ebx, ecx', {});
     assert.equal(stop.kind === 'exception' && stop.fault.vector, 6);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { cpuid } from '../../debug-adapter/engine/cpu/cpuid.ts';
+import { CR4 } from '../../debug-adapter/engine/cpu/control-bits.ts';
 import { ALL_FEATURES } from '../../debug-adapter/engine/cpu/features.ts';
 import { GP } from '../../debug-adapter/engine/cpu/guest-fault.ts';
 import { LAYOUT } from '../../debug-adapter/engine/cpu/layout.ts';
@@ -19,7 +20,8 @@ const WRITES: readonly [number, bigint, Expected][] = [
   [0x174, 8n, 'ok'],
   [0x176, 0x8000_0000_0000n, 'fault'],
   [0x1a0, 1n, 'ok'],
-  [0x1a0, 1n << 22n, 'stop'],
+  [0x1a0, 1n << 22n, 'ok'],
+  [0x1a0, 1n << 34n, 'stop'],
   [0x1d9, 0n, 'ok'],
   [0x1d9, 0x43n, 'ok'],
   [0x1d9, 1n << 7n, 'fault'],
@@ -150,5 +152,25 @@ describe('CPUID', () => {
       cpuid(ALL_FEATURES, 0xd, 0),
       'beyond the range: the highest basic leaf',
     );
+  });
+
+  it('ends at leaf 2 while IA32_MISC_ENABLE limits it', () => {
+    const machine = new TestMachine().longMode();
+    machine.state.set32(LAYOUT.cr4, machine.state.get32(LAYOUT.cr4) | CR4.PKE);
+    const ask = (leaf: number): number[] => {
+      machine.state.setGpr(0, BigInt(leaf));
+      machine.state.setGpr(1, 0n);
+      machine.execute('0f a2');
+      return [0, 3, 1, 2].map((register) => machine.state.gpr32(register));
+    };
+    const unlimited = [0, 1, 2, 0x8000_0001].map(ask);
+    assert.equal(unlimited[0]![0], 0xd);
+    assert.notDeepEqual(ask(7), unlimited[2]);
+    access(machine, '0f 30', 0x1a0, (1n << 22n) | 1n);
+    assert.deepEqual(ask(0), [2, ...unlimited[0]!.slice(1)]);
+    assert.deepEqual([1, 2, 0x8000_0001].map(ask), unlimited.slice(1));
+    for (const leaf of [3, 7, 0xb, 0xd, 0x1234, 0x8000_0009]) assert.deepEqual(ask(leaf), unlimited[2]);
+    access(machine, '0f 30', 0x1a0, 1n);
+    assert.deepEqual([0, 1, 2, 0x8000_0001].map(ask), unlimited);
   });
 });

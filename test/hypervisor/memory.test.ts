@@ -18,7 +18,7 @@ function setUp() {
   const physical = new PhysicalMemory(memory, 0, 1024, 0x10_0000, nothing);
   declareHostPhysicalMemory(physical, 64 * MIB);
   const ept = new EptTables(physical, new HostMemory(physical));
-  const registers = newPagingRegisters(PHYSICAL_BITS);
+  const registers = newPagingRegisters({ physicalBits: PHYSICAL_BITS, pse36: true, gigabytePages: true });
   registers.ept = true;
   registers.eptRoot = ept.root;
   return { physical, ept, walker: new EptWalker(physical, registers, 'commit') };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Code, Register } from 'iced-x86';
-import { codeByName, codeFacts, codeName, mnemonicOf } from '../../debug-adapter/engine/isa/codes.ts';
+import { codeByName, codeFacts, codeName, describeCode, mnemonicOf } from '../../debug-adapter/engine/isa/codes.ts';
 import { allRegisters, registerByName, registerInfo } from '../../debug-adapter/engine/isa/registers.ts';
 
 describe('isa/registers', () => {
@@ -63,5 +63,14 @@ describe('isa/codes', () => {
     assert.deepEqual([facts.mode16, facts.mode32, facts.mode64], [false, false, true]);
     assert.equal(facts.opCodeString, 'NP 0F 79 /r');
     assert.equal(facts.instructionString, 'VMWRITE r64, r/m64');
+  });
+
+  it('tells which CPUID features a form needs, and leaves generations of processors out', () => {
+    assert.equal(
+      describeCode(Code.EVEX_Vaddps_ymm_k1z_ymm_ymmm256b32),
+      'VADDPS ymm1 {k1}{z}, ymm2, ymm3/m256/m32bcst (CPUID features AVX512VL, AVX512F)',
+    );
+    assert.equal(describeCode(Code.Xbegin_rel32), 'XBEGIN rel32 (CPUID feature RTM)');
+    assert.equal(describeCode(Code.Add_rm64_r64), 'ADD r/m64, r64');
   });
 });

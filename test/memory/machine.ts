@@ -1,8 +1,12 @@
 /** Memory for tests of walks: a pool with RAM from 0, and tables written by hand. */
-import { newPagingRegisters, type PagingRegisters } from '../../debug-adapter/engine/memory/paging.ts';
+import {
+  newPagingRegisters,
+  type PagingFacts,
+  type PagingRegisters,
+} from '../../debug-adapter/engine/memory/paging.ts';
 import { PhysicalMemory } from '../../debug-adapter/engine/memory/physical.ts';
 
-const PHYSICAL_BITS = 40;
+const FACTS: PagingFacts = { physicalBits: 40, pse36: true, gigabytePages: true };
 
 export interface TestMemory {
   readonly physical: PhysicalMemory;
@@ -25,7 +29,7 @@ export function testMemory(pages = 1024): TestMemory {
   physical.setPages(0, pages, 'ram');
   return {
     physical,
-    registers: newPagingRegisters(PHYSICAL_BITS),
+    registers: newPagingRegisters(FACTS),
     entry(address, value, bytes = 8) {
       if (bytes === 8) physical.write64(address, value);
       else physical.write(address, 4, Number(value));

@@ -270,6 +270,22 @@ const ROWS: readonly Row[] = [
     entries: [[PDPTE, 0x6000_00e7n]],
     gives: { error: 0xd, reason: 'reserved-bits' },
   },
+  {
+    name: 'PS in the PDPTE is reserved without 1 GiB pages',
+    kind: READ,
+    privilege: USER,
+    entries: [[PDPTE, 0x4000_00e7n]],
+    registers: { gigabytePages: false },
+    gives: { error: 0xd, reason: 'reserved-bits' },
+  },
+  {
+    name: '2 MiB page without 1 GiB pages',
+    kind: READ,
+    privilege: USER,
+    entries: [[PDE, 0x20_00e7n]],
+    registers: { gigabytePages: false },
+    gives: { physical: 0x20_0000 + Number(LINEAR & 0x1f_ffffn) },
+  },
 ];
 
 describe('page walk, 4-level paging', () => {
@@ -331,12 +347,15 @@ describe('page walk, other modes', () => {
     assert.deepEqual([walker.mayRead, walker.mayWrite, walker.mayExecute], [true, true, true]);
   });
 
-  const thirtyTwoBit: readonly [string, bigint, bigint, boolean, number | string][] = [
+  const thirtyTwoBit: readonly [string, bigint, bigint, boolean | 'no PSE-36', number | string][] = [
     ['4 KiB page', 0x2007n, 0x5007n, false, 0x5678],
     ['PS ignored without CR4.PSE', 0x2087n, 0x5007n, false, 0x5678],
     ['4 MiB page', 0x0040_0087n, 0n, true, 0x74_5678],
     ['4 MiB page with address bits 39:32 (PSE-36)', 0x0040_0087n | (0x12n << 13n), 0n, true, 0x12_0074_5678],
     ['4 MiB page, reserved bit 21', 0x0060_0087n, 0n, true, 'reserved-bits'],
+    ['4 MiB page, reserved bit 20 without PSE-36', 0x0050_0087n, 0n, 'no PSE-36', 'reserved-bits'],
+    ['4 MiB page, reserved bit 13 without PSE-36', 0x0040_2087n, 0n, 'no PSE-36', 'reserved-bits'],
+    ['4 MiB page below 4 GiB without PSE-36', 0x0040_1087n, 0n, 'no PSE-36', 0x74_5678],
     ['PDE not present', 0n, 0n, false, 'not-present'],
     ['PTE not writable', 0x2007n, 0x5005n, false, 'not-writable'],
     ['PDE not writable', 0x2005n, 0x5007n, false, 'not-writable'],
@@ -344,7 +363,13 @@ describe('page walk, other modes', () => {
   for (const [name, pde, pte, pse, gives] of thirtyTwoBit)
     it(`32-bit paging: ${name}`, () => {
       const memory = testMemory();
-      Object.assign(memory.registers, { mode: PAGING_32_BIT, cr3: 0x1018, pageSizeExtension: pse, writeProtect: true });
+      Object.assign(memory.registers, {
+        mode: PAGING_32_BIT,
+        cr3: 0x1018,
+        pageSizeExtension: pse !== false,
+        writeProtect: true,
+      });
+      Object.assign(memory.registers, { pse36: pse !== 'no PSE-36' });
       const linear = 0x8034_5678;
       memory.entry(0x1000 + (linear >>> 22) * 4, pde, 4);
       memory.entry(0x2000 + ((linear >>> 12) & 1023) * 4, pte, 4);
@@ -352,7 +377,7 @@ describe('page walk, other modes', () => {
       const outcome = walker.walk(linear | 0, 0, WRITE, USER);
       if (typeof gives === 'number') {
         assert.deepEqual([outcome, walker.guestPhysical], [WALK_OK, gives]);
-        const leaf = pse ? memory.read(0x1000 + (linear >>> 22) * 4, 4) : memory.read(0x2000 + 0x345 * 4, 4);
+        const leaf = pse !== false ? memory.read(0x1000 + (linear >>> 22) * 4, 4) : memory.read(0x2000 + 0x345 * 4, 4);
         assert.equal(leaf & 0x60n, 0x60n);
       } else assert.deepEqual([outcome, walker.reason], [PAGE_FAULT, gives]);
     });

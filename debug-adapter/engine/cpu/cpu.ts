@@ -52,7 +52,7 @@ import { resetProcessor } from './reset.ts';
 import { loadDataSegment, loadLdtr, loadTaskRegister } from './segmentation.ts';
 import { MASK_32, MASK_64 } from './stack.ts';
 import type { CpuState } from './state.ts';
-import { Translation } from './translation.ts';
+import { pagingFacts, Translation } from './translation.ts';
 
 /** What a processor is built from; `intercepts` and `vmx` come from `vmx/`, the rest from the board. */
 export interface ProcessorParts {
@@ -131,7 +131,7 @@ export class Processor implements Cpu {
     this.absentMsr = parts.absentMsr ?? stopAtMsr;
     this.view = new DataView(parts.physical.bytes.buffer);
     this.debug = new DebugUnit(parts.state);
-    this.translation = new Translation(parts.state, parts.physical, parts.tlb, PHYSICAL_BITS);
+    this.translation = new Translation(parts.state, parts.physical, parts.tlb, pagingFacts(this));
   }
 
   /** Connects VT-x; before the first instruction. */

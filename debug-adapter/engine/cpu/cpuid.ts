@@ -1,7 +1,7 @@
 /** What CPUID says of a processor with given features: exactly what is built (SDM Vol. 2A, "CPUID—CPU Identification"). */
 import type { Cpu, Topology } from './context.ts';
 import { CR4 } from './control-bits.ts';
-import type { CpuFeatures } from './features.ts';
+import { FEATURES, type CpuFeatures } from './features.ts';
 import { LAYOUT } from './layout.ts';
 import { LINEAR_BITS, LINEAR_BITS_LA57 } from './modes.ts';
 import {
@@ -82,7 +82,9 @@ const OSPKE = 1 << 4;
 /** The answer with the bits that follow CR4. */
 export function withControlBits(eax: number, ecx: number, result: CpuidResult, cr4: number): CpuidResult {
   if (eax === 1 && (cr4 & CR4.OSXSAVE) !== 0) return { ...result, ecx: result.ecx | OSXSAVE };
-  if (eax === 7 && ecx === 0 && (cr4 & CR4.PKE) !== 0) return { ...result, ecx: result.ecx | OSPKE };
+  // Where the leaf is hidden by IA32_MISC_ENABLE, another answers in its place.
+  if (eax === 7 && ecx === 0 && (result.ecx & (1 << FEATURES.PKU.bit)) !== 0 && (cr4 & CR4.PKE) !== 0)
+    return { ...result, ecx: result.ecx | OSPKE };
   return result;
 }
 
@@ -154,8 +156,20 @@ function levels(topology: Topology, level: number): CpuidResult {
   return leaf(shift, below, level | (type << 8), topology.index);
 }
 
+/** IA32_MISC_ENABLE bit 22, "Limit CPUID Maxval": leaf 0 gives 2 (SDM Vol. 4, table 2-2), so what lies above answers as leaf 2. */
+const LIMIT_CPUID_MAXVAL = 1 << 22;
+const MAX_BASIC_LIMITED = 2;
+
 /** What a processor answers now. */
 export function cpuidOf(cpu: Cpu, eax: number, ecx: number): CpuidResult {
+  if ((cpu.state.low(LAYOUT.miscEnable) & LIMIT_CPUID_MAXVAL) === 0) return unlimited(cpu, eax, ecx);
+  const requested = eax >>> 0;
+  if (requested === 0) return { ...unlimited(cpu, 0, 0), eax: MAX_BASIC_LIMITED };
+  const basic = requested < 0x8000_0000 || requested > MAX_EXTENDED;
+  return unlimited(cpu, basic ? Math.min(requested, MAX_BASIC_LIMITED) : eax, ecx);
+}
+
+function unlimited(cpu: Cpu, eax: number, ecx: number): CpuidResult {
   const { state, topology, features } = cpu;
   switch (eax) {
     case 1:

@@ -3,7 +3,8 @@
  * files under it. A processor is a preset with single features switched; CPUID claims what is both asked for and built
  * (SDM Vol. 2A, "CPUID—CPU Identification", tables 3-8 and 3-10 and 3-11).
  */
-import { Code, CpuidFeature, DecoderOptions, Instruction } from 'iced-x86';
+import { Code, DecoderOptions } from 'iced-x86';
+import { cpuidFeaturesOf } from '../isa/codes.ts';
 import { CR4, EFER } from './control-bits.ts';
 
 export type CpuidWord =
@@ -245,10 +246,7 @@ export class CpuFeatures {
 
   private judge(code: number): boolean {
     if (code === Code.INVALID) return true;
-    const instruction = new Instruction();
-    instruction.code = code;
-    const names = Array.from(instruction.cpuidFeatures(), (feature) => CpuidFeature[feature]);
-    instruction.free();
+    const names = cpuidFeaturesOf(code);
     if (names.some((name) => OTHER_MAKES.test(name))) return false;
     return names.every((name) => {
       const feature = FEATURE_OF_ICED.get(name);

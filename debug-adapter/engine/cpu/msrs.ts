@@ -140,7 +140,7 @@ export const MSRS: ReadonlyMap<number, MsrRow> = new Map<number, MsrRow>([
   [0x17a, { name: 'IA32_MCG_STATUS', at: slot(SLOT_MCG_STATUS), write: 7n }],
   [0x198, constant('IA32_PERF_STATUS', 0n)],
   [0x199, { name: 'IA32_PERF_CTL', at: slot(SLOT_PERF_CTL), write: 0x1_0000_ffffn }],
-  // Fast strings on; the rest of the processor it describes has no such switches.
+  // Fast strings on; CPUID obeys bit 22, the rest of the processor it describes has no such switches.
   [0x1a0, { name: 'IA32_MISC_ENABLE', at: LAYOUT.miscEnable, reset: 1n, write: writeMiscEnable }],
   [0x1d9, { name: 'IA32_DEBUGCTL', at: LAYOUT.debugctl, write: writeDebugctl }],
   [0x1c8, { name: 'MSR_LBR_SELECT', at: BRANCH_SELECT_AT, needs: 'PDCM', write: LBR_SELECT_BITS }],
@@ -225,10 +225,8 @@ function writeFeatureControl(cpu: Cpu, value: bigint): void {
 }
 
 function writeMiscEnable(cpu: Cpu, value: bigint): void {
-  const limitCpuid = 1n << 22n;
   const xdDisable = 1n << 34n;
-  if ((value & (limitCpuid | xdDisable)) !== 0n)
-    throw new MachineStop('WRMSR IA32_MISC_ENABLE: limiting CPUID or disabling XD');
+  if ((value & xdDisable) !== 0n) throw new MachineStop('WRMSR IA32_MISC_ENABLE with XD Bit Disable (bit 34)');
   cpu.state.set64(LAYOUT.miscEnable, value);
 }
 

@@ -16,6 +16,7 @@ import {
   WALK_OK,
   WRITE,
   type AccessKind,
+  type PagingFacts,
   type PagingMode,
   type PagingRegisters,
   type Privilege,
@@ -26,6 +27,7 @@ import { Spaces, type SpaceKey } from '../memory/spaces.ts';
 import { TLB_PAGE_CODE, TLB_PAGE_GLOBAL, TLB_PAGE_LARGE, tlbMix, type Tlb } from '../memory/tlb.ts';
 import { PageWalker } from '../memory/walk.ts';
 import { CR0, CR4, EFER, VMX_NON_ROOT } from './control-bits.ts';
+import type { CpuFeatures } from './features.ts';
 import { AC } from './flags.ts';
 import { LAYOUT } from './layout.ts';
 import type { CpuState } from './state.ts';
@@ -44,6 +46,13 @@ export function pagingMode(cr0: number, cr4: number, efer: number): PagingMode {
 /** PKRU as far as it is in force (SDM Vol. 3A, "Protection Keys" 4.6.2). */
 export const effectivePkru = (cr4: number, efer: number, pkru: number): number =>
   (cr4 & CR4.PKE) !== 0 && (efer & EFER.LMA) !== 0 ? pkru >>> 0 : 0;
+
+/** What the processor was made with. */
+export const pagingFacts = (cpu: { readonly physicalBits: number; readonly features: CpuFeatures }): PagingFacts => ({
+  physicalBits: cpu.physicalBits,
+  pse36: cpu.features.has('PSE-36'),
+  gigabytePages: cpu.features.has('1GB-pages'),
+});
 
 /** Fills the registers that a walk depends on from the state in force. */
 export function loadPagingRegisters(state: CpuState, registers: PagingRegisters): void {
@@ -99,12 +108,12 @@ export class Translation {
   private readonly watchedPages = new Set<number>();
   private readonly watchedBy: Record<Watcher, readonly bigint[]> = { debugger: [], processor: [] };
 
-  constructor(state: CpuState, physical: PhysicalMemory, tlb: Tlb, physicalBits: number) {
+  constructor(state: CpuState, physical: PhysicalMemory, tlb: Tlb, facts: PagingFacts) {
     this.state = state;
     this.physical = physical;
     this.tlb = tlb;
     this.spaces = new Spaces(tlb, () => this.refreshTag());
-    this.registers = newPagingRegisters(physicalBits);
+    this.registers = newPagingRegisters(facts);
     this.walker = new PageWalker(physical, this.registers, 'commit');
   }
 

@@ -13,7 +13,7 @@ import { isRealStyle, linearBits } from '../cpu/modes.ts';
 import type { CpuState } from '../cpu/state.ts';
 import type { SystemInstruction } from '../instructions/system-instruction.ts';
 import { asUndefined, decode, MAX_INSTRUCTION_BYTES, type DecodedInstruction } from '../isa/decode.ts';
-import { codeFacts, isVectorEncoded } from '../isa/codes.ts';
+import { describeCode, isVectorEncoded } from '../isa/codes.ts';
 import {
   EXECUTE,
   isCanonicalHigh,
@@ -430,7 +430,7 @@ export class Executor implements LoopUser {
     const found = this.instructions.get(instruction.code);
     if (found) return found;
     if (instruction.invalid) throw new GuestFault(UD, undefined, 'the bytes are no instruction');
-    throw new MachineStop(`instruction ${codeFacts(instruction.code).instructionString}`);
+    throw new MachineStop(`instruction ${describeCode(instruction.code)}`);
   }
 
   private slow(body: () => boolean): number {

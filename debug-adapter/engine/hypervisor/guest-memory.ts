@@ -8,7 +8,7 @@ import { AC, VM } from '../cpu/flags.ts';
 import { GP, MachineStop, PF, SS_FAULT } from '../cpu/guest-fault.ts';
 import type { Cpu } from '../cpu/context.ts';
 import { LAYOUT, type SegmentName } from '../cpu/layout.ts';
-import { effectivePkru, pagingMode } from '../cpu/translation.ts';
+import { effectivePkru, pagingFacts, pagingMode } from '../cpu/translation.ts';
 import {
   newPagingRegisters,
   NON_CANONICAL,
@@ -68,7 +68,7 @@ export class GuestMemory {
     this.map = map;
     this.guest = guest;
     this.cpu = cpu;
-    this.registers = newPagingRegisters(cpu.physicalBits);
+    this.registers = newPagingRegisters(pagingFacts(cpu));
     this.walker = new PageWalker(physical, this.registers, 'commit');
   }
 

@@ -1,5 +1,5 @@
 /** Facts about iced `Code` values, for messages and tests. */
-import { Code, CodeExt, EncodingKind, Mnemonic } from 'iced-x86';
+import { Code, CodeExt, CpuidFeature, EncodingKind, Instruction, Mnemonic } from 'iced-x86';
 
 /** How one instruction form is written in the SDM and where it exists. */
 export interface CodeFacts {
@@ -43,6 +43,28 @@ export function mnemonicName(mnemonic: number): string {
   const name = Mnemonic[mnemonic];
   if (name === undefined) throw new Error(`no iced Mnemonic has the number ${mnemonic}`);
   return name.toLowerCase();
+}
+
+/** Names in iced's `CpuidFeature` of what a processor needs to execute a form. */
+export function cpuidFeaturesOf(code: number): readonly string[] {
+  const instruction = new Instruction();
+  try {
+    instruction.code = code;
+    return Array.from(instruction.cpuidFeatures(), (feature) => CpuidFeature[feature]);
+  } finally {
+    instruction.free();
+  }
+}
+
+/** What iced names by a generation of processors: no bit of CPUID tells. */
+const GENERATION = /^(INTEL\d|X64$|FPU[23]87)/;
+
+/** How a message names a form that nobody built: `VADDPS zmm1 {k1}{z}, ... (CPUID feature AVX512F)`. */
+export function describeCode(code: number): string {
+  const features = cpuidFeaturesOf(code).filter((name) => !GENERATION.test(name));
+  const needed =
+    features.length === 0 ? '' : ` (CPUID feature${features.length === 1 ? '' : 's'} ${features.join(', ')})`;
+  return `${codeFacts(code).instructionString}${needed}`;
 }
 
 /** What iced knows about the encoding of a `Code` value. */

@@ -4,7 +4,7 @@ import { LAYOUT, SEGMENT_NAMES } from '../cpu/layout.ts';
 import { isProtected, isVirtual8086 } from '../cpu/modes.ts';
 import type { RegisterName } from '../cpu/registers.ts';
 import type { CpuState } from '../cpu/state.ts';
-import { loadPagingRegisters, pagingMode, privilegeAt } from '../cpu/translation.ts';
+import { loadPagingRegisters, pagingFacts, pagingMode, privilegeAt } from '../cpu/translation.ts';
 import { meaningOf } from '../devices/device.ts';
 import { textScreen, type TextScreen } from '../devices/vga-screen.ts';
 import { newPagingRegisters, USER } from '../memory/paging.ts';
@@ -116,7 +116,7 @@ export class MachineInspector implements Inspector {
   }
 
   private registers(cpu: number) {
-    const registers = newPagingRegisters(this.unit(cpu).cpu.physicalBits);
+    const registers = newPagingRegisters(pagingFacts(this.unit(cpu).cpu));
     loadPagingRegisters(this.shown(cpu), registers);
     return registers;
   }

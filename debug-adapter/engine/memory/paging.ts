@@ -25,7 +25,17 @@ export const WRITE = 1;
 export const EXECUTE = 2;
 export type AccessKind = typeof READ | typeof WRITE | typeof EXECUTE;
 
-export interface PagingRegisters {
+/** What paging depends on besides registers: the processor's make. */
+export interface PagingFacts {
+  /** Physical-address width. */
+  readonly physicalBits: number;
+  /** CPUID.1:EDX.PSE-36: 4 MiB pages may lie above 4 GiB. */
+  readonly pse36: boolean;
+  /** CPUID.80000001H:EDX.Page1GB. */
+  readonly gigabytePages: boolean;
+}
+
+export interface PagingRegisters extends PagingFacts {
   mode: PagingMode;
   /** CR3 with its low bits; only address bits are used. */
   cr3: number;
@@ -48,11 +58,9 @@ export interface PagingRegisters {
   eptRoot: number;
   /** EPT pointer bit 6. */
   eptAccessedDirty: boolean;
-  /** Physical-address width. */
-  physicalBits: number;
 }
 
-export function newPagingRegisters(physicalBits: number): PagingRegisters {
+export function newPagingRegisters(facts: PagingFacts): PagingRegisters {
   return {
     mode: PAGING_OFF,
     cr3: 0,
@@ -66,7 +74,7 @@ export function newPagingRegisters(physicalBits: number): PagingRegisters {
     ept: false,
     eptRoot: 0,
     eptAccessedDirty: false,
-    physicalBits,
+    ...facts,
   };
 }
 

@@ -43,7 +43,7 @@ const DIRTY = 1 << 6;
 const PAGE_SIZE = 1 << 7;
 const GLOBAL = 1 << 8;
 
-/** Bits 31:0 of a large page's entry that must be zero, by level, in PAE and 4-level paging. */
+/** Bits 31:0 of a large page's entry that must be zero, by level, in PAE, 4-level and 5-level paging. */
 const LARGE_RESERVED = [0, 0x1f_e000, 0x3fff_e000] as const;
 /** PAE page-directory-pointer entries: bits 2:1 and 8:5 are reserved (SDM Vol. 3A, table 4-8). */
 export const PAE_PDPTE_RESERVED_LOW = 0x1e6;
@@ -94,6 +94,10 @@ export class PageWalker {
   private readonly commits: boolean;
   private readonly recorder: WalkRecorder | undefined;
   private readonly reservedHigh: number;
+  /** Of address bits 39:32 in a 4 MiB page's entry (SDM Vol. 3A, table 4-4): all without PSE-36. */
+  private readonly reservedUpper: number;
+  /** PS of an entry that has no large pages is reserved. */
+  private readonly largestLevel: 1 | 2;
   /** The entry just read. */
   private low = 0;
   private high = 0;
@@ -115,6 +119,8 @@ export class PageWalker {
     this.commits = effects === 'commit';
     this.recorder = recorder;
     this.reservedHigh = reservedAddressBits(registers.physicalBits);
+    this.reservedUpper = registers.pse36 ? this.reservedHigh : 0xff;
+    this.largestLevel = registers.gigabytePages ? 2 : 1;
     this.ept = new EptWalker(physical, registers, effects);
     this.ept.recorder = recorder;
   }
@@ -208,9 +214,9 @@ export class PageWalker {
     if ((pde & PRESENT) === 0) return this.pageFault('not-present', kind, privilege);
     this.remember(1, directory);
     if (large) {
-      // Bits 20:13 are address bits 39:32 (PSE-36); those beyond the width and bit 21 are reserved.
+      // Bits 20:13 are address bits 39:32 with PSE-36; those beyond the width and bit 21 are reserved.
       const upper = (pde >> 13) & 0xff;
-      if ((pde & (1 << 21)) !== 0 || (upper & this.reservedHigh) !== 0)
+      if ((pde & (1 << 21)) !== 0 || (upper & this.reservedUpper) !== 0)
         return this.pageFault('reserved-bits', kind, privilege);
       const reason = this.permit(pde, false, kind, privilege);
       if (reason !== undefined) return this.pageFault(reason, kind, privilege);
@@ -265,10 +271,10 @@ export class PageWalker {
       if (outcome !== WALK_OK) return outcome;
       const low = this.low;
       const high = this.high;
-      const leaf = level === 0 || (level < 3 && (low & PAGE_SIZE) !== 0);
+      const leaf = level === 0 || (level <= this.largestLevel && (low & PAGE_SIZE) !== 0);
       if (this.recorder !== undefined) this.recorder.entry(level, address, low, high, 8, leaf);
       if ((low & PRESENT) === 0) return this.pageFault('not-present', kind, privilege);
-      const reservedLow = !leaf ? (level >= 3 ? PAGE_SIZE : 0) : LARGE_RESERVED[level as 0 | 1 | 2];
+      const reservedLow = !leaf ? (level > this.largestLevel ? PAGE_SIZE : 0) : LARGE_RESERVED[level as 0 | 1 | 2];
       if ((high & reservedHigh) !== 0 || (low & reservedLow) !== 0)
         return this.pageFault('reserved-bits', kind, privilege);
       rights &= low;
