@@ -161,8 +161,16 @@ export class Board {
       options.disturbed();
       return result;
     };
+    // Programs wait for the timer by reading its counters or port 61h over and over: that changes no event, and looks at no clock
+    // but the timer's.
+    const timerPorts = new Set<unknown>([pit, systemControlB]);
     this.ports = {
       read: (port, bytes) => {
+        if (bytes === 1 && timerPorts.has(this.bus.at(port)?.device)) {
+          pit.advanceTo(this.catchUpClock());
+          const byte = this.bus.read(port, 1);
+          if (byte.kind === 'done') return byte.value;
+        }
         const result = accessed(port, bytes, () => this.bus.read(port, bytes));
         if (result.kind === 'done') return result.value;
         options.absent.port('IN from', result.port);
@@ -198,11 +206,20 @@ export class Board {
 
   /** Lets timed devices catch up with the running processor's time. */
   advance(): void {
-    const cpu = this.options.current();
-    const now = this.options.lines[cpu]?.now() ?? 0;
-    this.clock = Math.max(this.clock, now);
-    for (const device of this.timed) device.advanceTo(this.clock);
-    this.apics.of(cpu).advanceTo(now);
+    const clock = this.catchUpClock();
+    for (const device of this.timed) device.advanceTo(clock);
+    this.apics.of(this.options.current()).advanceTo(this.now());
+  }
+
+  /** Time of the running processor. */
+  private now(): number {
+    return this.options.lines[this.options.current()]?.now() ?? 0;
+  }
+
+  /** The clock of the board's devices: that of the processor that is furthest. */
+  private catchUpClock(): number {
+    this.clock = Math.max(this.clock, this.now());
+    return this.clock;
   }
 
   /** Tick of the next event that concerns a processor; undefined where none will come by itself. */

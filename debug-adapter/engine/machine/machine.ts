@@ -10,8 +10,8 @@ import type { StartState } from '../cpu/start-state.ts';
 import { CopyOnWriteDisk } from '../devices/ide/disk.ts';
 import type { ExecutorStop } from '../execution/executor.ts';
 import { BOOT_SECTOR_ADDRESS } from '../loader/binary.ts';
-import { BootDisk } from '../loader/firmware/boot-disk.ts';
 import type { FirmwareContext } from '../loader/firmware/context.ts';
+import { FIRST_HARD_DISK, FirmwareDisk, biosDataOf, sectorsOfImage } from '../loader/firmware/firmware-disk.ts';
 import { buildFirmwareImage } from '../loader/firmware/image.ts';
 import { callFirmware } from '../loader/firmware/services.ts';
 import { unreachable } from '../base/unreachable.ts';
@@ -62,8 +62,8 @@ export class HyperstepMachine implements Machine {
   private power: Power;
   private disk: CopyOnWriteDisk | undefined;
   private exitLog = new ExitLog();
-  /** What the firmware boots from. */
-  private bootDisk: BootDisk | undefined;
+  /** What INT 13h knows; the first is the one that the program was booted from, where it was. */
+  private firmwareDisks: readonly FirmwareDisk[] = [];
   private under: GuestUnderHypervisor | undefined;
   private conditions: StopConditions = NO_CONDITIONS;
   /** Found while something was running; `run` returns it at the next boundary. */
@@ -129,15 +129,24 @@ export class HyperstepMachine implements Machine {
     this.found = undefined;
     this.over = undefined;
     const writer = writerOf(power.physical, power.guestBase);
-    this.bootDisk = program.boot.kind === 'boot-sector' ? new BootDisk(program.boot.disk) : undefined;
+    const bootDisk =
+      program.boot.kind === 'boot-sector'
+        ? FirmwareDisk.boot(new CopyOnWriteDisk(sectorsOfImage(program.boot.disk)))
+        : undefined;
+    const nextHardDisk = bootDisk === undefined || bootDisk.isFloppy ? FIRST_HARD_DISK : FIRST_HARD_DISK + 1;
+    this.firmwareDisks = [
+      ...(bootDisk === undefined ? [] : [bootDisk]),
+      ...(this.disk === undefined ? [] : [FirmwareDisk.hard(this.disk, nextHardDisk)]),
+    ];
     // Boot loaders leave the firmware as it was: kernels look for its tables, and some go back to real mode and call it.
     if (program.boot.kind !== 'flat') {
-      for (const segment of buildFirmwareImage(this.bootDisk?.biosData)) writer.write(segment.address, segment.bytes);
-      if (this.bootDisk) writer.write(BOOT_SECTOR_ADDRESS, this.bootDisk.read(0, 1));
+      for (const segment of buildFirmwareImage(biosDataOf(this.firmwareDisks)))
+        writer.write(segment.address, segment.bytes);
+      if (bootDisk) writer.write(BOOT_SECTOR_ADDRESS, bootDisk.read(0, 1));
       power.board.initializeByFirmware();
     }
     for (const segment of program.segments) writer.write(segment.address, segment.bytes);
-    const start = prepareStart(program, memoryBytes, writer, this.bootDisk?.drive);
+    const start = prepareStart(program, memoryBytes, writer, bootDisk?.drive);
     if (mode === 'vm') this.under = new GuestUnderHypervisor(power, this.options, start);
     else {
       this.under = undefined;
@@ -176,7 +185,7 @@ export class HyperstepMachine implements Machine {
       setA20: (on) => power.board.systemControlA.setA20(on),
       teletype: (byte) => this.options.onConsole(Uint8Array.of(byte), 'firmware'),
     };
-    const result = callFirmware(context, { disk: this.bootDisk, memoryBytes: this.options.memoryBytes });
+    const result = callFirmware(context, { disks: this.firmwareDisks, memoryBytes: this.options.memoryBytes });
     switch (result.kind) {
       case 'done':
         return;

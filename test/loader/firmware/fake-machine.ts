@@ -1,7 +1,12 @@
 /** A machine for the firmware's services: registers, a megabyte and a bit of memory, ports that remember. */
 import assert from 'node:assert/strict';
 import { BIOS_DATA, initialBiosData } from '../../../debug-adapter/engine/loader/firmware/bios-data.ts';
-import { BootDisk } from '../../../debug-adapter/engine/loader/firmware/boot-disk.ts';
+import { CopyOnWriteDisk } from '../../../debug-adapter/engine/devices/ide/disk.ts';
+import {
+  FirmwareDisk,
+  biosDataOf,
+  sectorsOfImage,
+} from '../../../debug-adapter/engine/loader/firmware/firmware-disk.ts';
 import type { FirmwareContext, FirmwareRegister } from '../../../debug-adapter/engine/loader/firmware/context.ts';
 import { callFirmware } from '../../../debug-adapter/engine/loader/firmware/services.ts';
 
@@ -93,15 +98,15 @@ export function call(
   image = disk(100),
   machine = new FakeMachine(),
 ) {
-  const boot = new BootDisk(image);
-  machine.memory.set(initialBiosData(boot.biosData), BIOS_DATA);
+  const boot = FirmwareDisk.boot(new CopyOnWriteDisk(sectorsOfImage(image)));
+  machine.memory.set(initialBiosData(biosDataOf([boot])), BIOS_DATA);
   return again(machine, boot, vector, ax, change, prepare);
 }
 
 /** One more call of the same machine. */
 export function again(
   machine: FakeMachine,
-  boot: BootDisk,
+  boot: FirmwareDisk,
   vector: number,
   ax: number,
   change: Partial<Record<FirmwareRegister, number>> = {},
@@ -113,6 +118,6 @@ export function again(
   // Vector, IP, CS, FLAGS with CF set and IF set.
   [vector, 0x7c12, 0x0000, 0x0203].forEach((word, index) => frame.setUint16(index * 2, word, true));
   prepare?.(machine);
-  const result = callFirmware(machine, { disk: boot, memoryBytes: 64 * MIB });
+  const result = callFirmware(machine, { disks: [boot], memoryBytes: 64 * MIB });
   return { machine, result, boot };
 }

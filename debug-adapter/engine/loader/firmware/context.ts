@@ -1,6 +1,6 @@
 /** What a firmware service sees of the machine that called it. */
 import { BIOS_DATA_FIELDS, biosDataAddress, type BiosDataField } from './bios-data.ts';
-import type { BootDisk } from './boot-disk.ts';
+import type { FirmwareDisk } from './firmware-disk.ts';
 
 export type FirmwareRegister = 'eax' | 'ebx' | 'ecx' | 'edx' | 'esi' | 'edi' | 'ebp' | 'esp';
 export type FirmwareSegment = 'ds' | 'es' | 'ss';
@@ -30,8 +30,7 @@ export interface FirmwareContext {
 
 /** What the firmware knows of the machine besides. */
 export interface FirmwareMachine {
-  /** Undefined where the program came without one. */
-  readonly disk: BootDisk | undefined;
+  readonly disks: readonly FirmwareDisk[];
   readonly memoryBytes: number;
 }
 

@@ -1,10 +1,10 @@
 /**
- * INT 13h on the boot disk, by cylinder, head and sector, and by the LBA extensions (Phoenix Enhanced Disk Drive specification),
+ * INT 13h, by cylinder, head and sector, and by the LBA extensions (Phoenix Enhanced Disk Drive specification),
  * which reach an image of any size.
  */
 import { SECTOR_BYTES } from '../binary.ts';
-import { sectorsOf, type BootDisk } from './boot-disk.ts';
 import type { FirmwareCall } from './context.ts';
+import { FIRST_HARD_DISK, sectorsOf, type FirmwareDisk } from './firmware-disk.ts';
 import { DISKETTE_PARAMETERS, FIRMWARE_SEGMENT } from './rom-layout.ts';
 
 /** The floppy's DMA controller cannot carry from one 64 KiB page into the next. */
@@ -24,7 +24,7 @@ type Status = (typeof STATUS)[keyof typeof STATUS];
 const DRIVE_KIND = { floppyWithChangeLine: 0x02, hardDisk: 0x03 } as const;
 
 const driveNumber = (call: FirmwareCall): number => call.lowByte('edx');
-const isHardDisk = (drive: number): boolean => drive >= 0x80;
+const isHardDisk = (drive: number): boolean => drive >= FIRST_HARD_DISK;
 
 /** Reports in AH, CF and the BIOS data area. */
 function finish(call: FirmwareCall, status: Status): void {
@@ -34,14 +34,12 @@ function finish(call: FirmwareCall, status: Status): void {
 }
 
 /** The disk in drive DL; undefined where there is none. */
-function diskOf(call: FirmwareCall): BootDisk | undefined {
-  const { disk } = call.machine;
-  return disk?.drive === driveNumber(call) ? disk : undefined;
-}
+const diskOf = (call: FirmwareCall): FirmwareDisk | undefined =>
+  call.machine.disks.find(({ drive }) => drive === driveNumber(call));
 
 /** A function on a drive that is absent is a bad command. */
 const withDisk =
-  (body: (call: FirmwareCall, disk: BootDisk) => void) =>
+  (body: (call: FirmwareCall, disk: FirmwareDisk) => void) =>
   (call: FirmwareCall): void => {
     const disk = diskOf(call);
     if (disk === undefined) finish(call, STATUS.badCommand);
@@ -65,7 +63,14 @@ export function readStatus(call: FirmwareCall): void {
 
 type Transfer = 'read' | 'write' | 'verify';
 
-function move(call: FirmwareCall, disk: BootDisk, transfer: Transfer, first: number, count: number, at: number): void {
+function move(
+  call: FirmwareCall,
+  disk: FirmwareDisk,
+  transfer: Transfer,
+  first: number,
+  count: number,
+  at: number,
+): void {
   const { context } = call;
   if (transfer === 'read') context.writeMemory(at, disk.read(first, count));
   else if (transfer === 'write') disk.write(first, context.readMemory(at, count * SECTOR_BYTES));
@@ -92,7 +97,7 @@ export const transferByCylinder =
     const first = (cylinder * geometry.heads + head) * geometry.sectors + sector - 1;
     if (!onDisk || first + count > sectorsOf(geometry)) return fail(STATUS.sectorNotFound);
     const overflows = (address % DMA_PAGE) + count * SECTOR_BYTES > DMA_PAGE;
-    if (disk.drive === 0 && transfer !== 'verify' && overflows) return fail(STATUS.dmaBoundary);
+    if (disk.isFloppy && transfer !== 'verify' && overflows) return fail(STATUS.dmaBoundary);
     move(call, disk, transfer, first, count, address);
     finish(call, STATUS.ok);
   };
@@ -109,8 +114,9 @@ export function readGeometry(call: FirmwareCall): void {
   call.setLow('eax', 0);
   call.setLow('ecx', ((last & 0xff) << 8) | ((last >> 8) << 6) | sectors);
   finish(call, STATUS.ok);
-  call.setLow('edx', ((heads - 1) << 8) | 1);
-  if (disk.drive !== 0) return;
+  const alike = call.machine.disks.filter(({ isFloppy }) => isFloppy === disk.isFloppy).length;
+  call.setLow('edx', ((heads - 1) << 8) | alike);
+  if (!disk.isFloppy) return;
   call.setLow('ebx', disk.type);
   call.setLow('edi', DISKETTE_PARAMETERS);
   call.context.loadSegment('es', FIRMWARE_SEGMENT);
@@ -121,7 +127,7 @@ export function readDriveKind(call: FirmwareCall): void {
   const disk = diskOf(call);
   call.setCarry(false);
   if (disk === undefined) return call.setAh(0);
-  if (disk.drive === 0) return call.setAh(DRIVE_KIND.floppyWithChangeLine);
+  if (disk.isFloppy) return call.setAh(DRIVE_KIND.floppyWithChangeLine);
   call.setAh(DRIVE_KIND.hardDisk);
   call.setLow('ecx', disk.sectors >>> 16);
   call.setLow('edx', disk.sectors);
