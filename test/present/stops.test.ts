@@ -68,8 +68,13 @@ describe('a stop in words', () => {
 
   it('says what is not implemented once, where and by which bytes', () => {
     assert.equal(
-      text({ kind: 'unimplemented', what: 'instruction RSM', bytes: Uint8Array.of(0x0f, 0xaa), linear: 0x1_0100n }),
-      'Instruction RSM, at main+0x100 (a.asm:12), bytes 0f aa: Hyperstep does not implement this and stops rather than guess.',
+      text({
+        kind: 'unimplemented',
+        what: 'instruction ENCLS (CPUID feature SGX1)',
+        bytes: Uint8Array.of(0x0f, 0x01, 0xcf),
+        linear: 0x1_0100n,
+      }),
+      'Instruction ENCLS (CPUID feature SGX1), at main+0x100 (a.asm:12), bytes 0f 01 cf: Hyperstep does not implement this and stops rather than guess.',
     );
   });
 
