@@ -43,12 +43,16 @@ const extOf = (event: DeliveredEvent): 0 | 1 => (isSoftware(event) ? 0 : 1);
 /** RIP to return to: behind the instruction for software events, else the instruction itself. */
 const returnRip = (cpu: Cpu, event: DeliveredEvent): bigint => cpu.state.rip + BigInt(event.instructionBytes);
 
-/** Faults push RF set, so that an instruction breakpoint does not fire again (SDM Vol. 3B, 17.3.1.1); others RFLAGS as it is. */
+/** Faults push RF set, so that an instruction breakpoint does not fire again (SDM Vol. 3B, 17.3.1.1). */
 export const pushesResumeFlag = (event: DeliveredEvent): boolean =>
   event.type === 'hardware-exception' && event.vector !== DB && event.injected !== true;
 
-const pushedFlags = (cpu: Cpu, event: DeliveredEvent): number =>
-  pushesResumeFlag(event) ? cpu.state.rflags | RF : cpu.state.rflags;
+/** Software interrupts push RF clear, as their instruction has cleared it at its start (the same section); others RFLAGS as it is. */
+function pushedFlags(cpu: Cpu, event: DeliveredEvent): number {
+  const { rflags } = cpu.state;
+  if (pushesResumeFlag(event)) return rflags | RF;
+  return event.instructionBytes > 0 && event.injected !== true ? rflags & ~RF : rflags;
+}
 
 /** Delivers one event; nested faults are thrown. */
 export function deliverThroughTable(cpu: Cpu, event: DeliveredEvent): void {

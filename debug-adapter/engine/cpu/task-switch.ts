@@ -87,7 +87,8 @@ function readTask(cpu: Cpu, base: bigint, type: number): NewTask {
     cr3: wide ? cpu.readSystem(base + CR3_AT, 4) : undefined,
     rip: word(format.eip),
     flags: Number(BigInt.asIntN(32, word(format.eflags))),
-    gpr: Array.from({ length: GPR_COUNT }, (_, i) => word(format.gpr + bytes * i)),
+    // A 16-bit TSS leaves the upper halves undefined (SDM Vol. 3A, "16-Bit Task-State Segment" 7.6); processors set them.
+    gpr: Array.from({ length: GPR_COUNT }, (_, i) => word(format.gpr + bytes * i) | (wide ? 0n : 0xffff_0000n)),
     selectors: SAVED_SEGMENTS.map((_, i) =>
       i < format.segmentCount ? Number(cpu.readSystem(base + BigInt(format.segments + bytes * i), 2)) : 0,
     ),

@@ -181,6 +181,8 @@ export class Executor implements LoopUser {
       if (outcome !== OUTCOME.SYSTEM) completed?.();
       // What comes behind the last instruction asked for is not this run's business, not even that it cannot be fetched.
       if (outcome === OUTCOME.MISS && this.left <= 0) continue;
+      // A trap of the instruction that has completed comes before a fault of fetching the next (SDM Vol. 3A, table 6-2).
+      if (outcome === OUTCOME.MISS && slice === 1 && this.left !== before) continue;
       const settled = this.settle(outcome);
       if (outcome === OUTCOME.SYSTEM) completed?.();
       if (settled) return settled;

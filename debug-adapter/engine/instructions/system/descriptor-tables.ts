@@ -141,8 +141,10 @@ const verify =
     setZero(cpu, access === 'read' ? !code || allowed : !code && allowed);
   };
 
+/** The destination is read to be written, so it must be writable whether or not its RPL changes. */
 const arpl: SystemInstruction = (cpu, instruction) => {
   requireProtectedMode(cpu);
+  if (instruction.op0Kind === OpKind.Memory) cpu.checkWritable(cpu.linearOperand(instruction, 2, 'write'), 2);
   const selector = Number(cpu.readOperand(instruction, 0, 2));
   const rpl = Number(cpu.readOperand(instruction, 1, 2)) & 3;
   const raises = (selector & 3) < rpl;

@@ -174,8 +174,10 @@ const callFar =
       checkOffset(cpu, gate.code, gate.offset);
       if (!isConforming(gate.code) && dplOf(gate.code) < state.cpl) callInward(cpu, gate);
       else {
-        pushReturn(cpu, stack, gate.bytes);
-        stack.commit();
+        // CS is loaded before the push, so that a 64-bit gate pushes as 64-bit code does, even from compatibility mode.
+        const pushed = gate.bytes === 8 ? new Stack(cpu, state.gpr(RSP), undefined, MASK_64) : stack;
+        pushReturn(cpu, pushed, gate.bytes);
+        pushed.commit();
         enterCode(cpu, gate.selector, gate.code, state.cpl, gate.offset);
       }
     }
