@@ -4,5 +4,6 @@ import { capturedSuite } from './captured.ts';
 import { hostSuite } from './host.ts';
 import { randomSuite } from './random.ts';
 import type { Suite } from './suite.ts';
+import { bochsSuite, qemuSuite } from './system/suite.ts';
 
-export const SUITES: readonly Suite[] = [capturedSuite, hostSuite, randomSuite, benchSuite];
+export const SUITES: readonly Suite[] = [capturedSuite, hostSuite, qemuSuite, bochsSuite, randomSuite, benchSuite];
