@@ -1,86 +1,8 @@
 /** Several processors: how they are started and stopped, what each has of its own, and that their order is nobody's choice. */
 import assert from 'node:assert/strict';
-import { inspect } from 'node:util';
-import { budget, runToStop, startCode, type Guest } from './guest.ts';
+import { budget, runToStop, startCode, stopsFor } from './guest.ts';
+import { result, startParallel, word } from './parallel.ts';
 import { snapshot } from './snapshot.ts';
-
-/**
- * A 32-bit flat program that sends INIT and two start-up IPIs to all other processors. They come up in real mode at 9000h, enter
- * protected mode and call `work` as the bootstrap processor does, with EAX = APIC id and a stack of their own; then they
- * count in `done` and halt. `finish` ends the machine with the status in EAX.
- */
-const parallel = (work: string, after = 'mov eax, [done]'): string => `
-  mov esp, 0x7000
-  mov dword [0xfee000f0], 0x1ff
-  mov dword [0xfee00300], 0xc4500
-  mov dword [0xfee00300], 0xc4609
-  mov dword [0xfee00300], 0xc4609
-  call body
-  mov dx, 0x510
-  mov ax, 5
-  out dx, ax
-  mov dx, 0x511
-  xor eax, eax
-  in al, dx
-all_done:
-  pause
-  cmp [done], eax
-  jne all_done
-  ${after}
-finish:
-  mov dx, 0xf4
-  out dx, eax
-  hlt
-
-body:
-  mov eax, [0xfee00020]
-  shr eax, 24
-  push eax
-  call work
-  pop eax
-  lock inc dword [done]
-  ret
-
-work:
-  ${work}
-  ret
-
-ap32:
-  mov ax, 0x10
-  mov ds, ax
-  mov es, ax
-  mov ss, ax
-  mov eax, [0xfee00020]
-  shr eax, 14
-  add eax, 0x20000
-  mov esp, eax
-  mov dword [0xfee000f0], 0x1ff
-  call body
-  cli
-ap_halt:
-  hlt
-  jmp ap_halt
-
-align 8
-gdt: dq 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
-lock_word: dd 0
-shared: dd 0
-done: dd 0
-per_processor: times 8 dd 0
-
-times 0x1000 - ($ - $$) db 0
-bits 16
-trampoline:
-  cli
-  o32 lgdt [cs:gdtr - trampoline]
-  mov eax, cr0
-  or al, 1
-  mov cr0, eax
-  jmp dword 8:ap32
-gdtr: dw 23
-  dd gdt
-bits 32
-`;
 
 /** Each adds its number plus one a thousand times, under a lock that it spins for. */
 const UNDER_LOCK = `
@@ -99,21 +21,6 @@ const UNDER_LOCK = `
   mov dword [lock_word], 0
   dec ecx
   jnz .again`;
-
-const startParallel = (work: string, processors: number, after?: string): Guest =>
-  startCode(32, parallel(work, after), 'bare', processors);
-
-/** What the program wrote to port F4h. */
-function result({ machine }: Guest): number {
-  const stop = runToStop(machine);
-  assert.ok(stop.kind === 'power-off', inspect(stop));
-  return (stop.status - 1) / 2;
-}
-
-function word({ machine, label }: Guest, name: string, index = 0): number {
-  const bytes = machine.inspect.readMemory('host-physical', label(name) + BigInt(4 * index), 4, 0);
-  return Buffer.from(bytes).readUInt32LE();
-}
 
 describe('processors', function () {
   this.timeout(30_000);
@@ -156,5 +63,203 @@ describe('processors', function () {
       while (last.kind === 'budget');
       assert.deepEqual({ stop: last, ...snapshot(cut.machine) }, expected, `slices of ${slice}`);
     }
+  });
+
+  it('do the same with breakpoints, watchpoints and steps of any of them', () => {
+    const whole = startParallel(UNDER_LOCK, 3);
+    const expected = { stop: runToStop(whole.machine), ...snapshot(whole.machine) };
+    const watched = startParallel(UNDER_LOCK, 3);
+    const { machine } = watched;
+    machine.setStopConditions(
+      stopsFor({
+        breakpoints: new Set([watched.label('work.again')]),
+        watchpoints: [{ id: 1, linear: watched.label('shared'), bytes: 4, access: 'write' }],
+      }),
+    );
+    const seen = new Set<string>();
+    for (let turn = 0; ; turn++) {
+      const step = turn % 5 === 4 ? { maxInstructions: 1, cpu: turn % 3 } : { maxInstructions: 5000 };
+      const stop = machine.run(budget(1, { ...step, ignoreFirstBreakpoint: true }));
+      seen.add(`${stop.kind} ${machine.current}`);
+      if (stop.kind !== 'power-off') continue;
+      machine.setStopConditions(stopsFor({}));
+      assert.deepEqual({ stop, ...snapshot(machine) }, expected);
+      break;
+    }
+    for (const kind of ['breakpoint', 'watchpoint', 'budget'])
+      for (const cpu of [0, 1, 2]) assert.ok(seen.has(`${kind} ${cpu}`), `${kind} ${cpu} of ${[...seen].join(', ')}`);
+  });
+
+  it('make exactly one instruction each time they are stepped, while the others go on', () => {
+    const { machine, label } = startParallel('jmp $', 3);
+    machine.setStopConditions(stopsFor({ breakpoints: new Set([label('work')]) }));
+    while (machine.current !== 2) machine.run(budget(1_000_000, { ignoreFirstBreakpoint: true }));
+    machine.setStopConditions(stopsFor({}));
+    const retired = machine.instructionsRetired;
+    assert.deepEqual(machine.run(budget(1, { cpu: 2 })), { kind: 'budget' });
+    assert.equal(machine.instructionsRetired, retired + 1, 'its turn goes on');
+    assert.deepEqual(machine.run(budget(1, { cpu: 1 })), { kind: 'budget' });
+    assert.equal(machine.current, 1);
+    const others = machine.instructionsRetired - retired - 2;
+    assert.ok(others > 500 && others < 4000, `${others} instructions of the others`);
+  });
+
+  it('that wait for ever can be stepped, too, and ask for patience', () => {
+    const { machine } = startCode(32, 'jmp $', 'bare', 2);
+    assert.deepEqual(machine.run(budget(1, { cpu: 1 })), { kind: 'waiting' });
+    assert.equal(machine.run(budget(1)).kind, 'budget');
+    assert.equal(machine.current, 0);
+  });
+
+  it('stop the machine by a triple fault, and are named', () => {
+    const guest = startParallel(
+      `test eax, eax
+       jz .others
+       cmp eax, 2
+       jne .others
+       lidt [.none]
+       int3
+     .none: dd 0, 0
+     .others:
+       pause
+       jmp .others`,
+      3,
+    );
+    assert.equal(runToStop(guest.machine).kind, 'triple-fault');
+    assert.equal(guest.machine.current, 2);
+    assert.equal(guest.machine.inspect.mode(2).activity, 'shutdown');
+  });
+
+  it('go on while one of them only faults', () => {
+    // In real mode UD2 leads to itself, on a stack that wraps.
+    const guest = startCode(
+      32,
+      `mov dword [6 * 4], 0x09000005
+       mov dword [0xfee000f0], 0x1ff
+       mov dword [0xfee00300], 0xc4500
+       mov dword [0xfee00300], 0xc4609
+       mov ecx, 50
+     again:
+       pause
+       loop again
+       mov dx, 0xf4
+       mov eax, 3
+       out dx, eax
+       hlt
+       times 0x1000 - ($ - $$) db 0
+       bits 16
+       mov ax, 0x5000
+       mov ss, ax
+       ud2`,
+      'bare',
+      2,
+    );
+    const stop = guest.machine.run(budget(1_000_000));
+    assert.deepEqual(stop, { kind: 'power-off', status: 7 });
+    assert.equal(guest.machine.inspect.register(1, 'RIP'), 5n);
+  });
+
+  it('have translations of their own: INVLPG of one leaves those of another', () => {
+    // 400000h is mapped by a page table at 101000h; all else by large pages.
+    const guest = startParallel(
+      `mov esi, eax
+       mov dword [0x100000], 0x83
+       mov dword [0x100004], 0x101003
+       mov ebx, 0xfec00093
+       mov [0x100fec], ebx
+       cmp dword [0x101000], 0
+       jne .mapped
+       mov dword [0x101000], 0x200003
+     .mapped:
+       mov eax, cr4
+       or eax, 0x10
+       mov cr4, eax
+       mov eax, 0x100000
+       mov cr3, eax
+       mov eax, cr0
+       or eax, 0x80000000
+       mov cr0, eax
+       test esi, esi
+       jz .changer
+       mov dword [0x200000], 0x11
+       mov dword [0x201000], 0x22
+       mov eax, [0x400000]
+       mov [per_processor], eax
+       mov dword [ready], 1
+     .wait:
+       pause
+       cmp dword [go], 0
+       je .wait
+       mov eax, [0x400000]
+       mov [per_processor + 4], eax
+       invlpg [0x400000]
+       mov eax, [0x400000]
+       mov [per_processor + 8], eax
+       ret
+     .changer:
+       pause
+       cmp dword [ready], 1
+       jne .changer
+       mov eax, [0x400000]
+       mov [per_processor + 12], eax
+       mov dword [0x101000], 0x201003
+       invlpg [0x400000]
+       mov eax, [0x400000]
+       mov [per_processor + 16], eax
+       mov dword [go], 1`,
+      2,
+    );
+    assert.equal(result(guest), 2);
+    assert.deepEqual(
+      [0, 1, 2, 3, 4].map((index) => word(guest, 'per_processor', index)),
+      [0x11, 0x11, 0x22, 0x11, 0x22],
+    );
+  });
+
+  it('execute what another one has written', () => {
+    const guest = startParallel(
+      `test eax, eax
+       jz .writer
+     .again:
+       lock inc dword [ready]
+     .patched:
+       mov eax, 0x11
+       cmp eax, 0x11
+       je .again
+       mov [per_processor], eax
+       ret
+     .writer:
+       cmp dword [ready], 1000
+       jb .writer
+       mov byte [.patched + 1], 0x22`,
+      2,
+    );
+    assert.equal(result(guest), 2);
+    assert.equal(word(guest, 'per_processor'), 0x22);
+  });
+
+  it('share one clock: no time-stamp counter is ahead by more than a turn', () => {
+    const guest = startParallel(
+      `mov esi, eax
+       mov ecx, 300
+     .again:
+       rdtsc
+       mov edi, eax
+       sub eax, [shared]
+       mov [shared], edi
+       cmp eax, [per_processor + esi * 4]
+       jge .smallest
+       mov [per_processor + esi * 4], eax
+     .smallest:
+       mov edx, 50
+     .wait:
+       dec edx
+       jnz .wait
+       loop .again`,
+      4,
+    );
+    assert.equal(result(guest), 4);
+    const furthestBack = Math.min(...[0, 1, 2, 3].map((index) => word(guest, 'per_processor', index) | 0));
+    assert.ok(furthestBack < 0 && furthestBack > -1100, `${furthestBack}`);
   });
 });

@@ -20,6 +20,51 @@ describe('VT-x on the real processor', () => {
     assert.equal(runGuest(b)!.name, 'hlt');
   });
 
+  it('exits for INIT, which the guest does not notice', () => {
+    const b = bench();
+    b.code([NOP, HLT]);
+    assert.equal(b.vmx.vmlaunch(), 'entered');
+    b.cpu.requestInit();
+    const exit = runGuest(b)!;
+    assert.deepEqual([exit.name, exit.basicReason, exit.qualification], ['init', 3, 0n]);
+    assert.equal(b.read('GUEST_RIP'), GUEST_RIP);
+    assert.equal(b.read('GUEST_ACTIVITY'), 0n);
+    assert.equal(b.vmx.vmresume(), 'entered');
+    assert.equal(runGuest(b)!.name, 'hlt');
+  });
+
+  it('blocks INIT in VMX root operation until the guest is entered', () => {
+    const b = bench();
+    b.code([NOP, HLT]);
+    b.cpu.requestInit();
+    assert.equal(b.cpu.pendingBoundary(), 'nothing');
+    assert.equal(b.vmx.vmlaunch(), 'entered');
+    assert.equal(runGuest(b)!.name, 'init');
+  });
+
+  it('takes INIT after VMXOFF', () => {
+    const b = bench();
+    b.cpu.requestInit();
+    assert.equal(b.cpu.pendingBoundary(), 'nothing');
+    assert.ok(b.vmx.vmxoff());
+    assert.equal(b.cpu.pendingBoundary(), 'delivered');
+    assert.equal(b.cpu.state.rip, 0xfff0n);
+  });
+
+  it('exits for a start-up IPI in the wait-for-SIPI state, where INIT is blocked and interrupts do not wake', () => {
+    const b = bench();
+    b.code([NOP, HLT]);
+    b.set('GUEST_ACTIVITY', 3);
+    assert.equal(b.vmx.vmlaunch(), 'entered');
+    b.cpu.requestNmi();
+    b.cpu.requestInit();
+    assert.equal(b.cpu.pendingBoundary(), 'nothing');
+    b.cpu.requestStartUp(0x9a);
+    const exit = runGuest(b)!;
+    assert.deepEqual([exit.name, exit.basicReason, exit.qualification], ['sipi', 4, 0x9an]);
+    assert.equal(b.read('GUEST_ACTIVITY'), 3n);
+  });
+
   it('injects through the IDT: frame, error code, handler', () => {
     const b = bench();
     b.code([NOP, HLT]);

@@ -38,7 +38,7 @@ import type {
   Topology,
   VmxPort,
 } from './context.ts';
-import { ACTIVITY } from './control-bits.ts';
+import { ACTIVITY, VMX_NON_ROOT } from './control-bits.ts';
 import { linearBitsOf, PHYSICAL_BITS } from './cpuid.ts';
 import { DebugUnit } from './debug-unit.ts';
 import { deriveMode } from './derive-mode.ts';
@@ -417,6 +417,15 @@ export class Processor implements Cpu {
       throw thrown;
     }
   }
+  /** Halted or waiting for a start-up IPI, and nothing has come since that `pendingBoundary` would have to look at. */
+  get undisturbed(): boolean {
+    const { state } = this;
+    const activity = state.get32(LAYOUT.activity);
+    if (activity === ACTIVITY.active || activity === ACTIVITY.shutdown) return false;
+    if (state.get32(LAYOUT.attention) !== 0 || state.get32(LAYOUT.vmxMode) === VMX_NON_ROOT) return false;
+    return activity === ACTIVITY.waitForSipi || !this.interruptController.pending();
+  }
+
   /** Signals an NMI; at most one is kept. */
   requestNmi(): void {
     this.state.set32(LAYOUT.boundary, this.state.get32(LAYOUT.boundary) | BOUNDARY.nmiPending);

@@ -52,6 +52,8 @@ export interface ExecutorHooks {
   untilNextEvent(): number;
   /** Called at each boundary before events are looked for: lets devices catch up with time. */
   catchUp(): void;
+  /** A fault is about to be delivered. */
+  faulted?(): void;
   /** True: stop before delivering. */
   interceptException(event: DeliveredEvent): boolean;
   /** An access that took the slow path, as all accesses to watched pages do; true leaves the loop after the instruction. */
@@ -296,6 +298,7 @@ export class Executor implements LoopUser {
     if (error instanceof MachineStop)
       return { kind: 'unimplemented', what: error.what, bytes: this.bytesAtRip(), nowhere: error.nowhere };
     if (!(error instanceof GuestFault)) throw error;
+    this.hooks.faulted?.();
     const event: DeliveredEvent = {
       vector: error.vector,
       type: 'hardware-exception',

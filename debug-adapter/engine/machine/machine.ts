@@ -340,7 +340,11 @@ export class HyperstepMachine implements Machine {
     const unit = this.power.current;
     if (unit.state.get32(LAYOUT.activity) === ACTIVITY.shutdown)
       return (this.over = { kind: 'triple-fault', chain: [...unit.cpu.faultChain] });
-    if (this.cpuCount === 1 && !wakesByInterrupt(unit)) return { kind: 'halted', because: HALTED_FOR_GOOD };
+    if (this.cpuCount === 1 && !wakesByInterrupt(unit))
+      return {
+        kind: 'halted',
+        because: waitsForSipi(unit) ? 'waiting for a start-up IPI that nobody will send' : HALTED_FOR_GOOD,
+      };
     if (!this.power.schedule.wait()) return { kind: 'halted', because: 'HLT, and no device will ever interrupt' };
     return events >= IDLE_EVENTS_PER_RUN ? { kind: 'budget' } : undefined;
   }
@@ -461,6 +465,8 @@ export class HyperstepMachine implements Machine {
 }
 
 const HALTED_FOR_GOOD = 'HLT with interrupts disabled (RFLAGS.IF = 0): nothing can wake the processor';
+
+const waitsForSipi = ({ state }: ProcessorUnit): boolean => state.get32(LAYOUT.activity) === ACTIVITY.waitForSipi;
 
 /** Whether an interrupt of a device would wake a halted processor. */
 function wakesByInterrupt({ state, cpu }: ProcessorUnit): boolean {

@@ -108,6 +108,8 @@ export class Power {
       ...options.hooks,
       untilNextEvent: () => Math.max(1, unit.due - unit.now),
       catchUp: () => this.catchUp(unit),
+      // A processor whose fault handlers only fault makes no instruction: its time must pass all the same, for the others.
+      ...(processors === 1 ? {} : { faulted: () => void unit.idleTicks++ }),
     });
     unit.plug(cpu, vmx, executor);
     cpu.reset();

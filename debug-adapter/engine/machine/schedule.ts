@@ -43,20 +43,25 @@ export class Schedule {
   }
 
   /**
-   * Passes the turn on where the current processor's time has reached the end of the window.
+   * Passes the turn on where the current processor's time has reached the end of the window, or will by sleeping.
    * @returns `asleep` when a window has ended in which no processor ran
    */
   pass(): 'on' | 'asleep' {
-    if (this.share > 0) return 'on';
-    if (++this.turn < this.units.length) return 'on';
-    this.turn = 0;
-    this.end += WINDOW_TICKS;
-    if (this.busy) {
+    for (;;) {
+      const unit = this.current;
+      if (this.share > 0) {
+        if (unit.due <= this.end || !unit.cpu.undisturbed) return 'on';
+        unit.idleTicks += this.share;
+      }
+      if (++this.turn < this.units.length) continue;
+      this.turn = 0;
+      this.end += WINDOW_TICKS;
+      if (!this.busy) {
+        this.skip();
+        return 'asleep';
+      }
       this.busy = false;
-      return 'on';
     }
-    this.skip();
-    return 'asleep';
   }
 
   /** Where all sleep, windows without an event need not be gone through. */

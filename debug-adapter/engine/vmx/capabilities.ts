@@ -67,8 +67,8 @@ const REGION_BYTES = 4096;
 export const PREEMPTION_TIMER_SHIFT = 5;
 /** IA32_VMX_MISC[24:16]. */
 export const CR3_TARGETS = 4;
-/** IA32_VMX_MISC[8:6]: activity states besides active that VM entry accepts: HLT and shutdown. */
-export const SUPPORTED_ACTIVITY: ReadonlySet<number> = new Set([0, 1, 2]);
+/** IA32_VMX_MISC[8:6]: activity states besides active that VM entry accepts: HLT, shutdown and wait-for-SIPI. */
+export const SUPPORTED_ACTIVITY: ReadonlySet<number> = new Set([0, 1, 2, 3]);
 /** IA32_VMX_MISC[27:25] = 0: recommended maximum number of entries in an MSR list. */
 const MSR_LIST_MAXIMUM = 512;
 
