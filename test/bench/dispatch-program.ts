@@ -18,7 +18,7 @@ import type { DispatchStyle } from '../../debug-adapter/engine/execution/interpr
 import { DEFERRED_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/deferred.ts';
 import { SYSTEM_INSTRUCTIONS } from '../../debug-adapter/engine/instructions/system/index.ts';
 import { loadProgram } from '../../debug-adapter/engine/loader/load.ts';
-import { applyStart } from '../../debug-adapter/engine/machine/machine.ts';
+import { applyStart } from '../../debug-adapter/engine/machine/apply-start.ts';
 import { prepareStart, writerOf } from '../../debug-adapter/engine/machine/start-state.ts';
 import { PAGE_BYTES, PhysicalMemory } from '../../debug-adapter/engine/memory/physical.ts';
 import { Tlb } from '../../debug-adapter/engine/memory/tlb.ts';

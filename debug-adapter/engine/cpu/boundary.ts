@@ -26,6 +26,7 @@ import { virtualInterruptDue } from './virtual-8086.ts';
 
 const SIPI_VECTOR_BIT = 8;
 const SIPI_BITS = BOUNDARY.sipiPending | (0xff << SIPI_VECTOR_BIT);
+const SIGNALS = BOUNDARY.initPending | SIPI_BITS;
 
 const VIRTUAL_INTERRUPT_FAULT: DeliveredEvent = {
   vector: GP,
@@ -78,8 +79,8 @@ export function pendingBoundary(cpu: Cpu, controller: InterruptController): Excl
   completeArmed(state, retired);
   completeHits(state);
 
-  if (takeInit(cpu, mode)) return 'delivered';
-  if (takeStartUp(cpu, nonRoot)) return 'delivered';
+  if ((state.get32(LAYOUT.boundary) & SIGNALS) !== 0 && (takeInit(cpu, mode) || takeStartUp(cpu, nonRoot)))
+    return 'delivered';
   // Nothing else ends the wait (SDM Vol. 3C, "Guest Non-Register State" 24.4.2; Vol. 3A, "MP Initialization" 8.4).
   if (state.get32(LAYOUT.activity) === ACTIVITY.waitForSipi) return 'nothing';
   if (debugTrap(cpu)) return 'delivered';
@@ -154,7 +155,7 @@ function takeStartUp(cpu: Cpu, nonRoot: boolean): boolean {
  */
 function looksAgain(bits: number): boolean {
   const quiet = (bits & BOUNDARY.repeating) !== 0 ? BOUNDARY.repeating | BOUNDARY.resumeArmed : 0;
-  return (bits & ~(quiet | BOUNDARY.initPending | SIPI_BITS)) !== 0;
+  return (bits & ~(quiet | SIGNALS)) !== 0;
 }
 
 /** Whether the instruction at RIP must run alone because RFLAGS.RF ends with it. */

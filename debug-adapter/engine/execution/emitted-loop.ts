@@ -19,7 +19,7 @@ export interface LoopUser {
 }
 
 interface Exports extends Lent {
-  run(cpuBase: number): number;
+  readonly run: (cpuBase: number) => number;
   readonly lateHandlers: WebAssembly.Table;
 }
 
@@ -55,7 +55,8 @@ export class EmittedLoop {
   crossings = 0;
   private readonly physical: PhysicalMemory;
   private readonly tlb: Tlb;
-  private readonly exports: Exports;
+  /** Works on the state of a processor, at an offset in the engine memory; gives an OUTCOME. */
+  readonly run: (cpuBase: number) => number;
   private user: LoopUser | undefined;
 
   constructor(
@@ -82,18 +83,14 @@ export class EmittedLoop {
         this.user!.slowModify(record, low, high, what),
     };
     const instance = new WebAssembly.Instance(interpreterModule(map, dispatch), { env });
-    this.exports = instance.exports as unknown as Exports;
-    this.late = new LateHandlers(memory, map, this.exports.lateHandlers, this.exports, worthwhile);
+    const exports = instance.exports as unknown as Exports;
+    this.run = exports.run;
+    this.late = new LateHandlers(memory, map, exports.lateHandlers, exports, worthwhile);
   }
 
   /** Whose accesses follow. */
   useBy(user: LoopUser): void {
     this.user = user;
-  }
-
-  /** Gives an OUTCOME. */
-  run(cpuBase: number): number {
-    return this.exports.run(cpuBase);
   }
 
   /** Before the first instruction of a frame is decoded: from now on its writes take the slow path. */

@@ -1,12 +1,10 @@
 /** One whole machine: runs it, stops it, tells why. */
-import { ACTIVITY, VMX_NON_ROOT } from '../cpu/control-bits.ts';
+import { ACTIVITY } from '../cpu/control-bits.ts';
 import type { DeliveredEvent } from '../cpu/context.ts';
 import { chooseFeatures, type CpuFeatures } from '../cpu/features.ts';
-import { IF } from '../cpu/flags.ts';
 import { MachineStop, vectorName } from '../cpu/guest-fault.ts';
-import { LAYOUT, SEGMENT_NAMES } from '../cpu/layout.ts';
+import { LAYOUT } from '../cpu/layout.ts';
 import type { RegisterName } from '../cpu/registers.ts';
-import type { StartState } from '../cpu/start-state.ts';
 import { CopyOnWriteDisk } from '../devices/ide/disk.ts';
 import type { ExecutorStop } from '../execution/executor.ts';
 import { BOOT_SECTOR_ADDRESS } from '../loader/binary.ts';
@@ -16,9 +14,11 @@ import { buildFirmwareImage } from '../loader/firmware/image.ts';
 import { callFirmware } from '../loader/firmware/services.ts';
 import { unreachable } from '../base/unreachable.ts';
 import type { ExitName, VmExit, VmcsFieldKey } from '../vmx/types.ts';
+import { applyStart } from './apply-start.ts';
 import { setRegister } from './edit-register.ts';
 import { ExitLog } from './exit-log.ts';
 import { guestAccessOf, processorAccess } from './firmware-access.ts';
+import { allHalted, haltedForGood } from './halted.ts';
 import { MachineInspector } from './inspector.ts';
 import { Power } from './power.ts';
 import type { ProcessorUnit } from './processor-unit.ts';
@@ -36,9 +36,9 @@ import type {
   Stop,
   StopConditions,
   VmExitRecord,
-  Watchpoint,
 } from './types.ts';
 import { GuestUnderHypervisor } from './under-hypervisor.ts';
+import { pagesOf, touches } from './watchpoints.ts';
 
 const NO_CONDITIONS: StopConditions = {
   breakpoints: new Set(),
@@ -340,11 +340,8 @@ export class HyperstepMachine implements Machine {
     const unit = this.power.current;
     if (unit.state.get32(LAYOUT.activity) === ACTIVITY.shutdown)
       return (this.over = { kind: 'triple-fault', chain: [...unit.cpu.faultChain] });
-    if (this.cpuCount === 1 && !wakesByInterrupt(unit))
-      return {
-        kind: 'halted',
-        because: waitsForSipi(unit) ? 'waiting for a start-up IPI that nobody will send' : HALTED_FOR_GOOD,
-      };
+    const because = this.cpuCount === 1 ? haltedForGood(unit) : undefined;
+    if (because !== undefined) return { kind: 'halted', because };
     if (!this.power.schedule.wait()) return { kind: 'halted', because: 'HLT, and no device will ever interrupt' };
     return events >= IDLE_EVENTS_PER_RUN ? { kind: 'budget' } : undefined;
   }
@@ -352,10 +349,8 @@ export class HyperstepMachine implements Machine {
   /** A window has passed in which no processor ran: whether one ever will. */
   private asleep(): Stop | undefined {
     const { processors, board } = this.power;
-    if (!processors.some(wakesByInterrupt))
-      return { kind: 'halted', because: `${HALTED_FOR_GOOD}, and no other processor runs` };
-    if (processors.some(({ index }) => board.nextEvent(index) !== undefined)) return undefined;
-    return { kind: 'halted', because: 'every processor is halted, and no device will ever interrupt' };
+    const because = allHalted(processors, () => processors.some(({ index }) => board.nextEvent(index) !== undefined));
+    return because === undefined ? undefined : { kind: 'halted', because };
   }
 
   /** Runs hypervisor code. What it cannot emulate stops the machine by name. */
@@ -462,45 +457,4 @@ export class HyperstepMachine implements Machine {
     this.power.board.keyboard.type(scanCodes);
     for (const { cpu } of this.power.processors) cpu.requestAttention();
   }
-}
-
-const HALTED_FOR_GOOD = 'HLT with interrupts disabled (RFLAGS.IF = 0): nothing can wake the processor';
-
-const waitsForSipi = ({ state }: ProcessorUnit): boolean => state.get32(LAYOUT.activity) === ACTIVITY.waitForSipi;
-
-/** Whether an interrupt of a device would wake a halted processor. */
-function wakesByInterrupt({ state, cpu }: ProcessorUnit): boolean {
-  if (state.get32(LAYOUT.activity) !== ACTIVITY.hlt) return false;
-  const exits = state.get32(LAYOUT.vmxMode) === VMX_NON_ROOT && cpu.intercepts.externalInterruptsExit();
-  return (state.systemFlags & IF) !== 0 || exits;
-}
-
-const touches = (point: Watchpoint, linear: bigint, bytes: number, access: 'read' | 'write'): boolean =>
-  (point.access === 'readWrite' || point.access === access) &&
-  linear < point.linear + BigInt(point.bytes) &&
-  point.linear < linear + BigInt(bytes);
-
-function pagesOf({ linear, bytes }: Watchpoint): bigint[] {
-  const pages: bigint[] = [];
-  for (let at = linear & ~0xfffn; at < linear + BigInt(bytes); at += 0x1000n) pages.push(at);
-  return pages;
-}
-
-/** Puts a start state into the processor. */
-export function applyStart(unit: Pick<ProcessorUnit, 'state' | 'cpu'>, start: StartState): void {
-  const { state, cpu } = unit;
-  start.general.forEach((value, index) => state.setGpr(index, value));
-  state.rip = start.rip;
-  state.rflags = start.rflags;
-  for (const name of SEGMENT_NAMES) state.setSegment(name, start.segments[name]);
-  state.set64(LAYOUT.gdtrBase, start.gdtr.base);
-  state.set32(LAYOUT.gdtrLimit, start.gdtr.limit);
-  state.set64(LAYOUT.idtrBase, start.idtr.base);
-  state.set32(LAYOUT.idtrLimit, start.idtr.limit);
-  state.set64(LAYOUT.cr0, BigInt(start.cr0 >>> 0));
-  state.set64(LAYOUT.cr3, start.cr3);
-  state.set64(LAYOUT.cr4, BigInt(start.cr4 >>> 0));
-  state.set64(LAYOUT.efer, BigInt(start.efer >>> 0));
-  cpu.flushTlb('all');
-  cpu.modeChanged();
 }
