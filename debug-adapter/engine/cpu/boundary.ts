@@ -16,7 +16,7 @@ import {
   VMX_OFF,
   VMX_ROOT,
 } from './control-bits.ts';
-import { IF, RF, TF } from './flags.ts';
+import { IF, RF, TF, VIP } from './flags.ts';
 import { DB, GP, GuestFault, NMI } from './guest-fault.ts';
 import { LAYOUT } from './layout.ts';
 import { initializeProcessor } from './reset.ts';
@@ -69,8 +69,23 @@ export function clearBoundary(state: CpuState): void {
   state.set32(LAYOUT.boundary, state.get32(LAYOUT.boundary) & ~SPANNING);
 }
 
+/** Whether nothing but an interrupt could happen at this boundary: most are like that, and cost no more than finding out. */
+const isQuiet = (state: CpuState): boolean =>
+  (state.get32(LAYOUT.interruptibility) |
+    state.get32(LAYOUT.boundary) |
+    state.get32(LAYOUT.debugHits) |
+    state.low(LAYOUT.pendingDebug) |
+    (state.systemFlags & (TF | RF | VIP))) ===
+    0 &&
+  state.get32(LAYOUT.activity) === ACTIVITY.active &&
+  state.get32(LAYOUT.vmxMode) !== VMX_NON_ROOT;
+
 export function pendingBoundary(cpu: Cpu, controller: InterruptController): Exclude<BoundaryResult, 'exited'> {
   const state = cpu.state;
+  if (isQuiet(state) && ((state.systemFlags & IF) === 0 || !controller.pending())) {
+    state.set32(LAYOUT.attention, 0);
+    return 'nothing';
+  }
   const retired = cpu.instructionsRetired();
   expireBlocking(state, retired);
   state.set32(LAYOUT.attention, 0);

@@ -111,7 +111,9 @@ export class Processor implements Cpu {
   private readonly idleTicks: () => number;
   private readonly paused: (() => void) | undefined;
   private readonly chain: FaultRecord[] = [];
-  private next = 0n;
+  /** RIP behind the TypeScript instruction that runs, in halves. */
+  private nextLow = 0;
+  private nextHigh = 0;
 
   constructor(parts: ProcessorParts) {
     this.state = parts.state;
@@ -143,23 +145,33 @@ export class Processor implements Cpu {
   /** Power-on. */
   reset(): void {
     this.chain.length = 0;
-    this.next = 0n;
+    this.nextLow = 0;
+    this.nextHigh = 0;
     resetProcessor(this);
     this.breakpointsChanged('exactly');
   }
 
   /** To be called before a TypeScript instruction runs: sets `nextRip` behind it. */
   beginInstruction(instructionBytes: number): void {
-    const state = this.state;
-    const next = state.rip + BigInt(instructionBytes);
-    this.next = state.codeBits === 64 ? next & MASK_64 : next & MASK_32;
-    expireBlocking(state, this.instructionsRetired());
+    const { state } = this;
+    const low = (state.low(LAYOUT.rip) >>> 0) + instructionBytes;
+    this.nextLow = low | 0;
+    this.nextHigh = state.codeBits === 64 ? (state.high(LAYOUT.rip) + (low > 0xffff_ffff ? 1 : 0)) | 0 : 0;
+    if (state.get32(LAYOUT.interruptibility) !== 0) expireBlocking(state, this.instructionsRetired());
+  }
+  /** To be called once it has completed: goes on at `nextRip`. */
+  completeInstruction(): void {
+    const { words } = this.state;
+    words[LAYOUT.rip >> 2] = this.nextLow;
+    words[(LAYOUT.rip >> 2) + 1] = this.nextHigh;
+    if (++words[LAYOUT.retired >> 2] === 0) words[(LAYOUT.retired >> 2) + 1]++;
   }
   get nextRip(): bigint {
-    return this.next;
+    return (BigInt(this.nextHigh >>> 0) << 32n) | BigInt(this.nextLow >>> 0);
   }
   setNextRip(rip: bigint): void {
-    this.next = rip;
+    this.nextLow = Number(BigInt.asIntN(32, rip));
+    this.nextHigh = Number(BigInt.asIntN(32, rip >> 32n));
   }
 
   // Linear memory.

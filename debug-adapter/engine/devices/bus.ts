@@ -64,6 +64,15 @@ export class PortBus {
     return owner === 0 ? this.#movableAt(port & 0xffff) : this.#placed[owner - 1];
   }
 
+  /** Who takes an access in one piece; undefined where it must be split, or nobody does. */
+  whole(port: number, bytes: AccessBytes): Placement | undefined {
+    const owner = this.#owner[port] ?? 0;
+    const placement = owner === 0 ? undefined : this.#placed[owner - 1];
+    if (placement === undefined) return undefined;
+    const { base, device } = placement;
+    return bytes <= device.widestAccess && port - base + bytes <= device.portCount ? placement : undefined;
+  }
+
   #movableAt(port: number): Placement | undefined {
     for (const { device, base } of this.#movable) {
       const first = base();

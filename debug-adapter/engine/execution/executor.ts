@@ -8,7 +8,7 @@ import type { Processor } from '../cpu/cpu.ts';
 import { GP, GuestFault, MachineStop, type Nowhere, SS_FAULT, UD, VmExitTaken } from '../cpu/guest-fault.ts';
 import type { DeliveredEvent } from '../cpu/context.ts';
 import { ACTIVITY } from '../cpu/control-bits.ts';
-import { LAYOUT } from '../cpu/layout.ts';
+import { LAYOUT, SEGMENT_BYTES, SEGMENT_INDEX, SEGMENT_LAYOUT } from '../cpu/layout.ts';
 import { isRealStyle, linearBits } from '../cpu/modes.ts';
 import type { CpuState } from '../cpu/state.ts';
 import type { SystemInstruction } from '../instructions/system-instruction.ts';
@@ -60,6 +60,8 @@ export interface ExecutorHooks {
   accessed(low: number, high: number, bytes: number, access: 'read' | 'write'): boolean;
 }
 
+const CS_BASE = LAYOUT.segments + SEGMENT_INDEX.CS * SEGMENT_BYTES + SEGMENT_LAYOUT.base;
+
 /** REP iterations that one `run` may take beyond its budget, so that a long string instruction cannot keep it. */
 const REPEAT_FUEL = 1_000_000;
 
@@ -72,8 +74,10 @@ export class Executor implements LoopUser {
   /** Instructions of the last `run` that were not used. */
   left = 0;
   readonly cache: CodeCache;
-  /** Linear address of the instruction that led to where a fetch cannot be made, as far as known. */
-  cameFrom: bigint | undefined;
+  /** What `cameFrom` is: known, or to be put together from the halves below. */
+  private origin: bigint | 'halves' | undefined;
+  private originLow = 0;
+  private originHigh = 0;
   private readonly cpu: Processor;
   private readonly state: CpuState;
   private readonly physical: PhysicalMemory;
@@ -106,6 +110,20 @@ export class Executor implements LoopUser {
     this.instructions = instructions;
     this.hooks = hooks;
     cpu.executeBreakpointsChanged = (offsets) => this.cache.setBreakpointOffsets(cpu, offsets);
+  }
+
+  /** Linear address of the instruction that led to where a fetch cannot be made, as far as known. */
+  get cameFrom(): bigint | undefined {
+    return this.origin === 'halves' ? join(this.originLow, this.originHigh) : this.origin;
+  }
+
+  /** Notes where the instruction at RIP is; without bigint, as this is done for each that is written in TypeScript. */
+  private noteOrigin(): void {
+    const { state } = this;
+    const long = state.codeBits === 64;
+    this.originLow = long ? state.low(LAYOUT.rip) : (state.low(LAYOUT.rip) + state.low(CS_BASE)) | 0;
+    this.originHigh = long ? state.high(LAYOUT.rip) : 0;
+    this.origin = 'halves';
   }
 
   /** Makes `run` return at the next instruction boundary. */
@@ -161,7 +179,8 @@ export class Executor implements LoopUser {
           : Math.min(this.left, this.hooks.untilNextEvent());
       const before = this.left;
       const completed = tracesBranches(state) ? this.traceBranch() : undefined;
-      const rest = repeating === state.rip && !this.alone && state.get32(LAYOUT.attention) === 0;
+      const rest =
+        repeating !== undefined && repeating === state.rip && !this.alone && state.get32(LAYOUT.attention) === 0;
       let outcome = rest ? this.finishRepeat() : this.enter(slice);
       if (outcome !== OUTCOME.MISS) this.alone = false;
       // Only a breakpoint at the very first instruction is ignored, not one that this call has run into.
@@ -248,7 +267,12 @@ export class Executor implements LoopUser {
       this.undelivered = undefined;
       return this.guarded(() => this.cpu.deliver(event));
     }
-    return this.guarded(() => this.cpu.pendingBoundary());
+    try {
+      this.cpu.pendingBoundary();
+      return undefined;
+    } catch (error) {
+      return this.failed(error);
+    }
   }
 
   /** What follows an outcome of the loop that is not the end of the budget. */
@@ -326,7 +350,7 @@ export class Executor implements LoopUser {
   /** Translates RIP, decodes what is there and adds it to the cache. */
   private fetch(): void {
     const state = this.state;
-    this.cameFrom = this.lastExecuted();
+    this.origin = this.lastExecuted();
     const bits = state.codeBits;
     if (bits !== 64 && state.rip > BigInt(state.segmentLimit('CS')))
       throw new GuestFault(GP, 0, 'RIP beyond the limit of CS');
@@ -413,7 +437,7 @@ export class Executor implements LoopUser {
 
   private execute(): ExecutorStop | undefined {
     const state = this.state;
-    this.cameFrom = state.linearRip;
+    this.noteOrigin();
     const record = state.get32(LAYOUT.record);
     const instruction = this.cache.instruction(record);
     if (this.cache.isSystem(record)) {
@@ -426,8 +450,7 @@ export class Executor implements LoopUser {
     } catch (error) {
       return this.failed(error);
     }
-    state.rip = this.cpu.nextRip;
-    state.setNumber(LAYOUT.retired, state.getNumber(LAYOUT.retired) + 1);
+    this.cpu.completeInstruction();
     return undefined;
   }
 

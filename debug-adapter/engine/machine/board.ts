@@ -166,17 +166,22 @@ export class Board {
     const timerPorts = new Set<unknown>([pit, systemControlB]);
     this.ports = {
       read: (port, bytes) => {
-        if (bytes === 1 && timerPorts.has(this.bus.at(port)?.device)) {
-          pit.advanceTo(this.catchUpClock());
-          const byte = this.bus.read(port, 1);
-          if (byte.kind === 'done') return byte.value;
-        }
+        // Most accesses are of one device that looks at no clock, and quick.
+        const place = this.bus.whole(port, bytes);
+        if (place !== undefined && timerPorts.has(place.device)) pit.advanceTo(this.catchUpClock());
+        if (place !== undefined && (timerPorts.has(place.device) || !timedPorts.has(place.device)))
+          return place.device.read(port - place.base, bytes) >>> 0;
         const result = accessed(port, bytes, () => this.bus.read(port, bytes));
         if (result.kind === 'done') return result.value;
         options.absent.port('IN from', result.port);
         return accessed(port, bytes, () => this.bus.readFloating(port, bytes));
       },
       write: (port, bytes, value) => {
+        const place = this.bus.whole(port, bytes);
+        if (place !== undefined && !timedPorts.has(place.device)) {
+          place.device.write(port - place.base, bytes, value);
+          return;
+        }
         const result = accessed(port, bytes, () => this.bus.write(port, bytes, value));
         if (result.kind === 'done') return;
         options.absent.port('OUT to', result.port);

@@ -4,14 +4,15 @@ import type { Cpu } from '../../cpu/context.ts';
 import { DF } from '../../cpu/flags.ts';
 import { GP, raise } from '../../cpu/guest-fault.ts';
 import { LAYOUT } from '../../cpu/layout.ts';
-import { isProtected, isVirtual8086 } from '../../cpu/modes.ts';
-import { linearAddress, operandKind, readRegister, segmentName, writeRegister } from '../../cpu/operands.ts';
+import { isNonRoot, isProtected, isVirtual8086 } from '../../cpu/modes.ts';
+import { linearAddress, operandKind, segmentName } from '../../cpu/operands.ts';
 import { SYSTEM_TYPE } from '../../cpu/segmentation.ts';
 import { ioplOf, MINIMUM_TSS_LIMIT, TSS_IO_MAP_BASE } from '../../cpu/virtual-8086.ts';
 import type { DecodedInstruction } from '../../isa/decode.ts';
 import type { SystemInstruction } from '../system-instruction.ts';
 import { intercept, type Form } from './forms.ts';
 
+const RAX = 0;
 const RCX = 1;
 const RDX = 2;
 const RSI = 6;
@@ -42,24 +43,34 @@ const portOf = (cpu: Cpu, instruction: DecodedInstruction, operand: 0 | 1): numb
     ? cpu.state.gpr32(RDX) & 0xffff
     : instruction.immediateLo & 0xff;
 
+/** VM exit of IN and OUT; nothing is put together where there can be none. */
+function interceptPort(
+  cpu: Cpu,
+  instruction: DecodedInstruction,
+  port: number,
+  bytes: PortBytes,
+  direction: 'in' | 'out',
+): void {
+  if (!isNonRoot(cpu.state)) return;
+  const kind = direction === 'in' ? instruction.op1Kind : instruction.op0Kind;
+  const immediate = kind !== OpKind.Register;
+  const what = { kind: 'io', port, bytes, direction, string: false, rep: false, immediate, linear: 0n } as const;
+  cpu.intercepts.instruction(what, instruction);
+}
+
+/** Bits of EAX that an access of 1, 2 or 4 bytes has. */
+const portMask = (bytes: PortBytes): number => (bytes === 4 ? -1 : bytes === 2 ? 0xffff : 0xff);
+
 const input =
   (bytes: PortBytes): SystemInstruction =>
   (cpu, instruction) => {
+    const { state } = cpu;
     const port = portOf(cpu, instruction, 1);
-    const immediate = instruction.op1Kind !== OpKind.Register;
     checkPermission(cpu, port, bytes);
-    const what = {
-      kind: 'io',
-      port,
-      bytes,
-      direction: 'in',
-      string: false,
-      rep: false,
-      immediate,
-      linear: 0n,
-    } as const;
-    intercept(cpu, what, instruction);
-    writeRegister(cpu.state, instruction.op0Register, BigInt(cpu.ports.read(port, bytes) >>> 0));
+    interceptPort(cpu, instruction, port, bytes, 'in');
+    const value = cpu.ports.read(port, bytes);
+    if (bytes === 4) state.setGpr32(RAX, value);
+    else state.set32(LAYOUT.gpr, (state.low(LAYOUT.gpr) & ~portMask(bytes)) | (value & portMask(bytes)));
     cpu.portAccessed(port, bytes);
   };
 
@@ -67,20 +78,9 @@ const output =
   (bytes: PortBytes): SystemInstruction =>
   (cpu, instruction) => {
     const port = portOf(cpu, instruction, 0);
-    const immediate = instruction.op0Kind !== OpKind.Register;
     checkPermission(cpu, port, bytes);
-    const what = {
-      kind: 'io',
-      port,
-      bytes,
-      direction: 'out',
-      string: false,
-      rep: false,
-      immediate,
-      linear: 0n,
-    } as const;
-    intercept(cpu, what, instruction);
-    cpu.ports.write(port, bytes, Number(readRegister(cpu.state, instruction.op1Register)));
+    interceptPort(cpu, instruction, port, bytes, 'out');
+    cpu.ports.write(port, bytes, (cpu.state.gpr32(RAX) & portMask(bytes)) >>> 0);
     cpu.portAccessed(port, bytes);
   };
 
