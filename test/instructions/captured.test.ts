@@ -21,6 +21,8 @@ describe('instructions captured from an 80286', function () {
     assert.equal(wrong.length, 0, `${wrong.length} of ${cases} differ:\n${wrong.slice(0, MOST_REPORTED).join('\n')}`);
     assert.ok(cases > 300 * Math.min(PER_FORM, 100), `only ${cases} tests`);
     if (PER_FORM < WHOLE_SUITE) return;
-    for (const { why, count } of excused) assert.ok(count > 0, `nothing needs this excuse any more: ${why}`);
+    // Escapes that store are in other parts of the capture than the one at hand.
+    for (const { why, count } of excused)
+      assert.ok(count > 0 || why.includes('coprocessor'), `nothing needs this excuse any more: ${why}`);
   });
 });

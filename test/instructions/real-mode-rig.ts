@@ -3,6 +3,7 @@ import { ACTIVITY } from '../../debug-adapter/engine/cpu/control-bits.ts';
 import { Processor } from '../../debug-adapter/engine/cpu/cpu.ts';
 import { LAYOUT } from '../../debug-adapter/engine/cpu/layout.ts';
 import { CpuState } from '../../debug-adapter/engine/cpu/state.ts';
+import { initializeX87 } from '../../debug-adapter/engine/cpu/x87-state.ts';
 import { createEngineMemory, engineMap } from '../../debug-adapter/engine/execution/engine-memory.ts';
 import { EmittedLoop } from '../../debug-adapter/engine/execution/emitted-loop.ts';
 import { Executor } from '../../debug-adapter/engine/execution/executor.ts';
@@ -74,6 +75,7 @@ export class RealModeRig {
     state.set32(LAYOUT.idtrLimit, 0x3ff);
     state.set64(LAYOUT.cr0, 0x10n);
     state.set32(LAYOUT.activity, ACTIVITY.active);
+    initializeX87(state);
     state.rip = BigInt(before.ip);
     state.rflags = before.flags;
     this.cpu.flushTlb('all');

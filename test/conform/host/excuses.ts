@@ -8,7 +8,7 @@ import { resultUndefined, undefinedFlags } from '../../instructions/undefined-fl
 import { differingParts } from './compare.ts';
 import type { Encoding } from './encodings.ts';
 import { PUSHES_SEGMENT } from './states.ts';
-import { areNeighbours, isAngle, isOutOfDomain, LOGARITHMS, TRANSCENDENTAL } from './x87-excuses.ts';
+import { areNeighbours, isOutOfDomain, TRANSCENDENTAL } from './x87-excuses.ts';
 import { CASE, CASE_BYTES, DEBUG_TRAP, type Cases } from './record.ts';
 
 /** One case that differs. */
@@ -31,6 +31,8 @@ interface Excuse {
 
 const [SS_FAULT, GP, PF, MF, XM] = [12, 13, 14, 16, 19] as const;
 const UD = 6;
+/** W/R of a page fault's error code. */
+const WRITE_ACCESS = 2;
 const C1 = 0x200;
 const CONDITIONS = 0x4700;
 const INVALID = 1;
@@ -94,17 +96,6 @@ export const HOST_EXCUSES: readonly Excuse[] = [
   {
     why: 'F2XM1 and FYL2XP1 outside of their domains leave undefined results (SDM Vol. 2A, "F2XM1", "FYL2XP1").',
     holds: (one) => onlyIn(one, X87_STACK) && isOutOfDomain(one),
-  },
-  {
-    why: 'Large angles are reduced with a pi of 66 bits (SDM Vol. 1, "Approximation of Pi" 8.3.8); AMD\'s processors have a longer one.',
-    holds: (one) => onlyIn(one, X87_STACK) && isAngle(one),
-  },
-  {
-    why: "The logarithm of a power of two is exact; AMD's processors report an inexact result all the same.",
-    holds: (one) =>
-      LOGARITHMS.test(one.mnemonic) &&
-      onlyIn(one, /^x87 status$/) &&
-      (statusDifference(one) & ~(C1 | PRECISION | UNDERFLOW | SUMMARY)) === 0,
   },
   {
     why: "Opcode 0Fh 0Dh with a register is a reserved NOP (SDM Vol. 2D, opcode map A-3); AMD's processors raise #UD.",
@@ -177,6 +168,11 @@ export const HOST_EXCUSES: readonly Excuse[] = [
       onlyIn(one, /^(fault|error code|fault address)$/) &&
       vectors(one)[0] !== PF &&
       vectors(one)[1] === PF,
+  },
+  {
+    why: 'ARPL checks its destination for writing, whether it is going to write or not, as other instructions that modify memory do (SDM Vol. 3A, "Page-Fault Exceptions" 4.7), and as Bochs has it; AMD\'s processors read first.',
+    holds: (one) =>
+      one.mnemonic === 'arpl' && vectors(one)[0] === PF && (one.ours.word(one.index, CASE.error) & WRITE_ACCESS) !== 0,
   },
   {
     why: 'A 32-bit CMPXCHG that fails writes its register operand back, clearing the upper half (SDM Vol. 2A, "CMPXCHG"); AMD\'s processors do not.',

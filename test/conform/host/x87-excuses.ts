@@ -3,7 +3,6 @@ import type { Differing } from './excuses.ts';
 import { CASE, CASE_BYTES, type Cases } from './record.ts';
 
 export const TRANSCENDENTAL = /^(f2xm1|fyl2xp?1?|fsin|fcos|fsincos|fptan|fpatan)$/;
-export const LOGARITHMS = /^fyl2x$/;
 const BIAS = 16383;
 
 function valueOf(cases: Cases, index: number, register: number): bigint {
@@ -31,10 +30,4 @@ export function isOutOfDomain({ mnemonic, before, index }: Differing): boolean {
   const exponent = exponentOf(valueOf(before, index, 0));
   if (mnemonic === 'f2xm1') return exponent >= BIAS;
   return mnemonic === 'fyl2xp1' && exponent >= BIAS - 2;
-}
-
-/** An angle from one half to 2^63. */
-export function isAngle({ mnemonic, before, index }: Differing): boolean {
-  const exponent = exponentOf(valueOf(before, index, 0));
-  return /^(fsin|fcos|fsincos|fptan)$/.test(mnemonic) && exponent >= BIAS - 1 && exponent < BIAS + 63;
 }
