@@ -8,7 +8,7 @@ const SEED = 1;
 const MOST_REPORTED = 20;
 
 describe('random user-mode instructions of every form', function () {
-  requireHost();
+  requireHost({ avx: true });
   this.timeout(180_000);
 
   it(`do on our machine what they do on the host processor, in ${CASES} cases`, async () => {

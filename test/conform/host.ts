@@ -6,11 +6,12 @@ import type { CodeBits } from '../../debug-adapter/engine/base/program.ts';
 import { codeName } from '../../debug-adapter/engine/isa/codes.ts';
 import { missingTool, onPath } from '../../scripts/lib/programs.ts';
 import { DATA } from '../instructions/environment.ts';
+import { hostHasAvx, hostModel } from '../oracles/host-features.ts';
 import { aimFixed, isFixed } from './host/aim.ts';
 import { describeDifference, describeState, differingParts, normalise } from './host/compare.ts';
 import { drawEncoding, existsIn, type Encoding } from './host/encodings.ts';
 import { excuseFor, HOST_EXCUSES } from './host/excuses.ts';
-import { formsForTheHost, hostModel } from './host/forms.ts';
+import { formsForTheHost } from './host/forms.ts';
 import { CODE_BYTES, NativeRunner, type Stray } from './host/native.ts';
 import { OurSide } from './host/ours.ts';
 import { Random } from './host/random.ts';
@@ -194,11 +195,10 @@ export const hostSuite: Suite = {
   name: 'host',
   about:
     'Random instructions of every user-mode form, in 64-, 32- and 16-bit code, with random prefixes, addressing forms, operands, flags, rounding modes, exception masks and faults; registers, RFLAGS, x87, MXCSR, YMM, memory and exceptions compared.',
-  missing: () =>
-    process.platform === 'linux' && process.arch === 'x64'
-      ? onPath('gcc') === undefined
-        ? missingTool('gcc', 'gcc')
-        : undefined
-      : 'an x86-64 processor under Linux is missing',
+  missing() {
+    if (process.platform !== 'linux' || process.arch !== 'x64') return 'an x86-64 processor under Linux is missing';
+    if (onPath('gcc') === undefined) return missingTool('gcc', 'gcc');
+    return hostHasAvx() ? undefined : 'the host processor has no AVX';
+  },
   run,
 };

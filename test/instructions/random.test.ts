@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { requireHost, runOnHost } from '../oracles/host.ts';
-import { differences } from './compare.ts';
+import { judgedByHost } from '../oracles/host-features.ts';
+import { decodeSetup, differences } from './compare.ts';
 import type { Outcome } from './environment.ts';
 import { drawSetups, type Drawn } from './generate.ts';
 import { Rig } from './rig.ts';
@@ -21,7 +22,7 @@ describe('random instructions, as the host processor executes them', function ()
   let drawn: readonly Drawn[];
   let native: readonly Outcome[];
   before(() => {
-    drawn = drawSetups(SEED, TRIES, PER_HANDLER);
+    drawn = judgedByHost(drawSetups(SEED, TRIES, PER_HANDLER), ({ setup }) => decodeSetup(setup).code);
     native = runOnHost(drawn.map(({ setup }) => setup));
   });
 

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { decode as decodeInstruction } from '../../debug-adapter/engine/isa/decode.ts';
 import { mnemonicOf } from '../../debug-adapter/engine/isa/codes.ts';
 import { NOT_RUN } from '../harness/result.ts';
+import { hostHasAvx } from './host-features.ts';
 import { requireTool } from '../harness/tools.ts';
 import {
   DEFAULT_SEGMENTS,
@@ -32,13 +33,18 @@ const MOST_STEPS = 100_000;
 const DEBUG_TRAP = 1;
 const PAGE_FAULT = 14;
 
-/** Makes the suite it is called in need the host processor: see `requireTool`. */
-export function requireHost(): void {
+/**
+ * Makes the suite it is called in need the host processor: see `requireTool`.
+ * @param avx whether its program loads and stores YMM registers
+ */
+export function requireHost({ avx = false } = {}): void {
   requireTool('gcc');
   before('needs an x86-64 processor under Linux', function () {
-    if (process.platform === 'linux' && process.arch === 'x64') return;
+    const right = process.platform === 'linux' && process.arch === 'x64';
+    if (right && (!avx || hostHasAvx())) return;
     const suite = this.test?.parent as (Mocha.Suite & { [NOT_RUN]?: string }) | undefined;
-    if (suite !== undefined) suite[NOT_RUN] = 'not run: an x86-64 processor under Linux is missing';
+    const missing = right ? 'AVX' : 'an x86-64 processor under Linux';
+    if (suite !== undefined) suite[NOT_RUN] = `not run: ${missing} is missing`;
     this.skip();
   });
 }

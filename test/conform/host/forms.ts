@@ -1,8 +1,8 @@
 /** Which instruction forms the host processor can be the judge of, and why not of the others. */
-import { Code, CodeExt, CpuidFeature, Instruction } from 'iced-x86';
-import { readFileSync } from 'node:fs';
+import { Code, CodeExt } from 'iced-x86';
 import { LOWERED, LOWERED_STRINGS } from '../../../debug-adapter/engine/execution/handlers.ts';
 import { codeName } from '../../../debug-adapter/engine/isa/codes.ts';
+import { featuresTheHostLacks } from '../../oracles/host-features.ts';
 import { INSTRUCTIONS } from '../../../debug-adapter/engine/machine/instruction-table.ts';
 
 /** Every instruction form that the machine executes. */
@@ -41,53 +41,6 @@ const NOT_FOR_THE_HOST: readonly { readonly forms: RegExp; readonly why: string 
   { forms: /^(In_|Out_|Insb|Insw|Insd|Outsb|Outsw|Outsd)/i, why: 'accesses ports, which the kernel owns' },
 ];
 
-/** Names of iced's features by the flag that Linux shows in /proc/cpuinfo; a feature in neither column every x86-64 processor has. */
-const CPUINFO_FLAG: Readonly<Record<string, string>> = {
-  ADX: 'adx',
-  AES: 'aes',
-  AVX: 'avx',
-  AVX2: 'avx2',
-  BMI1: 'bmi1',
-  BMI2: 'bmi2',
-  CLDEMOTE: 'cldemote',
-  CLFLUSHOPT: 'clflushopt',
-  CLWB: 'clwb',
-  CMPXCHG16B: 'cx16',
-  F16C: 'f16c',
-  FMA: 'fma',
-  LZCNT: 'abm',
-  MOVBE: 'movbe',
-  MOVDIR64B: 'movdir64b',
-  MOVDIRI: 'movdiri',
-  PCLMULQDQ: 'pclmulqdq',
-  POPCNT: 'popcnt',
-  PREFETCHW: '3dnowprefetch',
-  PREFETCHWT1: 'prefetchwt1',
-  RTM: 'rtm',
-  SHA: 'sha_ni',
-  SSE3: 'pni',
-  SSE4_1: 'sse4_1',
-  SSE4_2: 'sse4_2',
-  SSSE3: 'ssse3',
-};
-
-function featuresOf(code: number): string[] {
-  const instruction = new Instruction();
-  instruction.code = code;
-  const names = Array.from(instruction.cpuidFeatures(), (feature) => CpuidFeature[feature]!);
-  instruction.free();
-  return names;
-}
-
-function hostFlags(): ReadonlySet<string> {
-  const line = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '';
-  return new Set(line.trim().split(/\s+/));
-}
-
-export function hostModel(): string {
-  return /^model name\s*:\s*(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? 'an x86-64 processor';
-}
-
 /** Features that this host lacks, among those that the machine has, and the forms that are left out for it. */
 export interface HostForms {
   readonly forms: readonly number[];
@@ -96,7 +49,6 @@ export interface HostForms {
 }
 
 export function formsForTheHost(): HostForms {
-  const flags = hostFlags();
   const lacking = new Set<string>();
   const left = new Map<string, string[]>();
   const forms = CLAIMED.filter((code) => {
@@ -106,10 +58,7 @@ export function formsForTheHost(): HostForms {
       left.set(reason, [...(left.get(reason) ?? []), name]);
       return false;
     }
-    const missing = featuresOf(code).filter((feature) => {
-      const flag = CPUINFO_FLAG[feature];
-      return flag !== undefined && !flags.has(flag);
-    });
+    const missing = featuresTheHostLacks(code);
     for (const feature of missing) lacking.add(feature);
     return missing.length === 0;
   });
