@@ -87,7 +87,7 @@ describe('an instruction that is not built', () => {
     for (let i = 0; i < 2; i++)
       assert.deepEqual(machine.run(budget(10)), {
         kind: 'unimplemented',
-        what: 'instruction PCONFIG',
+        what: 'instruction PCONFIG (CPUID feature PCONFIG)',
         bytes: Uint8Array.of(0x0f, 0x01, 0xc5),
         linear: label('here'),
       });

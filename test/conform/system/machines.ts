@@ -2,8 +2,9 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { elfImage, floppyImage, type GuestBits, type Parameters } from './image.ts';
 
 export type Oracle = 'qemu' | 'bochs';
@@ -26,7 +27,7 @@ const COMMANDS: { readonly [M in MachineName]: (folder: string, bits: GuestBits,
     hyperstep: (folder, bits, parameters) => ({
       program: process.execPath,
       args: [
-        `--import=${import.meta.resolve('tsx')}`,
+        `--import=${pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href}`,
         fileURLToPath(new URL('engine-process.ts', import.meta.url)),
         file(folder, 'guest.elf', elfImage(bits, parameters)),
       ],
