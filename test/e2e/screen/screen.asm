@@ -5,6 +5,7 @@
 COLUMNS equ 80
 
 start:
+    cli                             ; the firmware would take the keys otherwise
     cld
     xor ax, ax
     mov ds, ax
