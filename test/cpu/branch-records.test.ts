@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { chooseFeatures } from '../../debug-adapter/engine/cpu/features.ts';
 import { gate, IDT, SEL, TestMachine } from './harness.ts';
 import { budget, runToStop, startCode, stopsFor, type Guest } from '../machine/guest.ts';
+import { withDebugHandler } from './debug-handler.ts';
 
 const SET_DEBUGCTL = (value: string): string => `mov ecx, 1D9h\n xor edx, edx\n mov eax, ${value}\n wrmsr`;
 const END = 'mov al, 0\n out 0F4h, al';
@@ -126,23 +127,9 @@ describe('last-branch records', () => {
   });
 });
 
-/** 64-bit code with #DB going to `handler`, where RIP stays. */
-const withHandler = (body: string): string => `
-        lidt [rel idtr]
-        lea rsp, [rel stack + 400h]
-${body}
-handler: jmp handler
-        align 16
-idt:    dq 0, 0
-        dw handler, 8, 8E00h, 0, 0, 0, 0, 0
-idtr:   dw 1Fh
-        dq idt
-        align 16
-stack:  times 400h db 0`;
-
 /** Where the first debug trap comes, by the RIP it pushes. */
 function trapAt(source: string): { readonly rip: bigint; readonly guest: Guest } {
-  const guest = startCode(64, withHandler(source));
+  const guest = startCode(64, withDebugHandler(source));
   guest.machine.setStopConditions(stopsFor({ breakpoints: new Set([guest.label('handler')]) }));
   assert.equal(guest.machine.run(budget(200)).kind, 'breakpoint');
   const { inspect } = guest.machine;
@@ -189,7 +176,7 @@ describe('single steps', () => {
   it('over SYSCALL end where IA32_FMASK clears TF, and trap at once behind SYSRET that sets it', () => {
     const { machine, label } = startCode(
       64,
-      withHandler(`${systemCall('100h')}\n ${STEP}\n syscall\n nop\nentry: jmp entry`),
+      withDebugHandler(`${systemCall('100h')}\n ${STEP}\n syscall\n nop\nentry: jmp entry`),
     );
     assert.equal(machine.run(budget(200)).kind, 'budget');
     assert.equal(machine.inspect.register(0, 'RIP'), label('entry'));

@@ -4,27 +4,14 @@ import { RF } from '../../debug-adapter/engine/cpu/flags.ts';
 import { LAYOUT } from '../../debug-adapter/engine/cpu/layout.ts';
 import { budget, runToStop, startCode, stopsFor } from '../machine/guest.ts';
 import { gate, IDT, SEL, TestMachine } from './harness.ts';
+import { withDebugHandler } from './debug-handler.ts';
 
 const DATUM = 0x20_0000;
-
-/** 64-bit code with #DB going to `handler`, which RIP stays at. */
-const withHandler = (body: string): string => `
-        lidt [rel idtr]
-        lea rsp, [rel stack + 400h]
-${body}
-handler: jmp handler
-        align 16
-idt:    dq 0, 0
-        dw handler, 8, 8E00h, 0, 0, 0, 0, 0
-idtr:   dw 1Fh
-        dq idt
-        align 16
-stack:  times 400h db 0`;
 
 describe('hardware breakpoints', () => {
   it('push RF set between iterations of REP and for general detect, clear for an instruction breakpoint', () => {
     const pushedRf = (body: string): boolean => {
-      const { machine, label } = startCode(64, withHandler(body));
+      const { machine, label } = startCode(64, withDebugHandler(body));
       machine.setStopConditions(stopsFor({ breakpoints: new Set([label('handler')]) }));
       assert.equal(machine.run(budget(100)).kind, 'breakpoint');
       const frame = machine.inspect.readMemory('linear', machine.inspect.register(0, 'RSP') + 16n, 4, 0);
@@ -42,7 +29,7 @@ describe('hardware breakpoints', () => {
   it('stop behind the debugger, which sees the instruction first', () => {
     const { machine, label } = startCode(
       64,
-      withHandler(`mov eax, here\n mov dr0, rax\n mov eax, 1\n mov dr7, rax\nhere: nop`),
+      withDebugHandler(`mov eax, here\n mov dr0, rax\n mov eax, 1\n mov dr7, rax\nhere: nop`),
     );
     const here = { kind: 'breakpoint', linear: label('here') };
     machine.setStopConditions(stopsFor({ breakpoints: new Set([label('here')]) }));
@@ -55,7 +42,7 @@ describe('hardware breakpoints', () => {
   it('stop nothing where only the offset in the page agrees', () => {
     const { machine, label } = startCode(
       64,
-      withHandler(`mov eax, here + 1000h\n mov dr0, rax\n mov eax, 1\n mov dr7, rax\nhere: inc ebx\n jmp here`),
+      withDebugHandler(`mov eax, here + 1000h\n mov dr0, rax\n mov eax, 1\n mov dr7, rax\nhere: inc ebx\n jmp here`),
     );
     assert.equal(machine.run(budget(1000)).kind, 'budget');
     assert.notEqual(machine.inspect.register(0, 'RIP'), label('handler'));
@@ -76,7 +63,7 @@ describe('hardware breakpoints', () => {
   });
 
   it('set by a debugger in DR0 and DR7 count as those that a guest sets', () => {
-    const { machine, label } = startCode(64, withHandler('nop\nhere: nop'));
+    const { machine, label } = startCode(64, withDebugHandler('nop\nhere: nop'));
     machine.run(budget(2));
     assert.equal(machine.setRegister(0, 'DR0', label('here')), undefined);
     assert.equal(machine.setRegister(0, 'DR7', 0x1n), undefined);
@@ -88,7 +75,7 @@ describe('hardware breakpoints', () => {
   it('in an instruction that faults do not count', () => {
     const guest = startCode(
       64,
-      `${withHandler(
+      `${withDebugHandler(
         `mov eax, ${DATUM}\n mov dr0, rax\n mov eax, 0D0001h\n mov dr7, rax\n mov esi, ${DATUM}\n mov rdi, -1000h\n movsb`,
       )}`,
     );

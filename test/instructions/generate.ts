@@ -101,7 +101,8 @@ function randomBytes(random: Random, bits: CodeBits, opcodes: readonly number[])
   return { code, displacementAt };
 }
 
-const EDGES = [
+/** Register values at which arithmetic changes its ways. */
+export const EDGES = [
   0n,
   1n,
   2n,

@@ -1,6 +1,7 @@
 /** Stores of operand values, special and ordinary ones, of which cases take stretches: quicker than drawing each value. */
 import { conversionValue, extendedValue, Random as X87Random } from '../../instructions/x87/cases.ts';
 import type { Random } from './random.ts';
+import { EDGES } from '../../instructions/generate.ts';
 
 const KIND_BYTES = 16_384;
 
@@ -56,21 +57,6 @@ function each(block: DataView, step: number, body: (at: number) => void): void {
   for (let at = 0; at < block.byteLength; at += step) body(at);
 }
 
-const EDGES = [
-  0n,
-  1n,
-  2n,
-  -1n,
-  -2n,
-  0x7fn,
-  0x80n,
-  0x7fffn,
-  0x8000n,
-  0x7fff_ffffn,
-  0x8000_0000n,
-  (1n << 63n) - 1n,
-  1n << 63n,
-];
 const GENERAL_VALUES = 8192;
 const X87_VALUES = 4096;
 
